@@ -1,4 +1,4 @@
-"""Device client of Sandes: registration, sending, receiving (docs/protocol/README.md).
+"""Provides the device client of Sandes: registration, sending, receiving (docs/protocol/README.md).
 
 async with DeviceClient.open(path) as device:
     await device.send(account, b"namaste")

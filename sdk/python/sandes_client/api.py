@@ -1,4 +1,4 @@
-"""The HTTPS client API (docs/protocol/client-openapi.json): registration, devices, keys, look-up, blocks."""
+"""Calls the HTTPS client API (docs/protocol/client-openapi.json): registration, devices, keys, look-up, blocks."""
 
 from __future__ import annotations
 
@@ -26,7 +26,9 @@ TIMEOUT_SECONDS = 30.0
 
 
 class ApiError(Exception):
-    """A refusal (RFC 9457 problem details). Switch on `code`; `retry_after` is seconds, `server_time` epoch ms."""
+    """Reports a refusal (RFC 9457 problem details). Switch on `code`. `retry_after` is seconds,
+    `server_time` epoch ms.
+    """
 
     def __init__(self, code: str, status: int, problem: dict[str, Any]) -> None:
         super().__init__(code)
@@ -44,12 +46,12 @@ class ApiError(Exception):
 
 
 class Unreachable(Exception):
-    """The service did not answer, or not in a form this client knows: try again later."""
+    """Reports that the service did not answer in a form that this client knows. Try again later."""
 
 
 @dataclass(frozen=True, slots=True)
 class RegistrationStarted:
-    """`phone` is the number in E.164. `code_expires_at` and `resend_after` are epoch seconds."""
+    """Holds a started registration. `phone` is in E.164. `code_expires_at` and `resend_after` are epoch seconds."""
 
     id: str
     phone: str
@@ -66,7 +68,7 @@ class Registered:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class LinkOpened:
-    """`code` is what the new device needs; show it to nobody else. `expires_at` is epoch seconds."""
+    """Holds an open link. The new device needs `code`; show it to nobody else. `expires_at` is epoch seconds."""
 
     code: LinkCode
     expires_at: int
@@ -93,9 +95,9 @@ class Me:
 
 
 class ClientApi:
-    """One method per route. Each raises ApiError or Unreachable.
+    """Calls the client API, with one method per route. Each raises ApiError or Unreachable.
 
-    `token` makes a fresh device token and `signer` signs acts; both are None for a device that has no account yet.
+    `token` makes a fresh device token and `signer` signs acts. Both are None for a device that has no account yet.
     `transport` is for tests.
     """
 
@@ -130,16 +132,16 @@ class ClientApi:
         return _started(await self._call("POST", "v1/registrations", {"phone": phone, "purpose": purpose}))
 
     async def resend_code(self, registration: str) -> RegistrationStarted:
-        """Send another code, which voids the one before."""
+        """Send another code. The code before becomes invalid."""
         return _started(await self._call("POST", f"v1/registrations/{path_part(registration)}/codes"))
 
     async def verify(self, registration: str, code: str, device: NewDevice) -> Registered:
-        """Become a device. May be repeated with the same code and device until it answers."""
+        """Register the device. The call may be repeated with the same code and device until it is answered."""
         body = {"code": code, "device": device.to_json()}
         return _registered(await self._call("PUT", f"v1/registrations/{path_part(registration)}/verification", body))
 
     async def join(self, sign: Callable[[int], JoiningDevice]) -> Registered:
-        """Become one more device of the account that opened the link; `sign` makes the request at a server's time."""
+        """Add this device to the account that opened the link. `sign` makes the request for a time of the server."""
         try:
             return _registered(await self._call("POST", "v1/devices", sign(self._clock.now_ms()).to_json()))
         except ApiError as error:
@@ -162,7 +164,7 @@ class ClientApi:
         return read_answer(lambda: [DeviceEntry(**{name: row[name] for name in fields}) for row in answer["devices"]])
 
     async def open_link(self) -> LinkOpened:
-        """Open a link with a key made for it, so that one more device can join within ten minutes."""
+        """Open a link with a new key, with which one more device can join within ten minutes."""
         if self._signer is None:
             raise RuntimeError("this call needs a registered device")
         code = LinkCode(self._signer.address.account, IdentityKey.new(self._chance.secret_bytes))
@@ -180,12 +182,12 @@ class ClientApi:
         await self.signed("PUT", "v1/devices/self/seal-key", key.to_json())
 
     async def lookup(self, phone: str) -> AccountId:
-        """The account of a phone number in international form."""
+        """Return the account of a phone number in international form."""
         answer = await self.signed("POST", "v1/accounts/lookup", {"phone": phone})
         return read_answer(lambda: parse_account(answer["account"]))
 
     async def keys(self, account: AccountId) -> tuple[RecipientDevice, ...]:
-        """The devices of an account, to make copies for."""
+        """Return the devices of an account, for which a sender makes copies."""
         answer = await self.signed("GET", f"v1/accounts/{path_part(account)}/keys")
         return read_answer(
             lambda: tuple(
@@ -212,9 +214,9 @@ class ClientApi:
         version: int | None = None,
         act: Act | None = None,
     ) -> Any:
-        """Make a call with a token, and repeat it once if token or act were signed on a wrong clock.
+        """Make a call with a token. Repeat it once if token or act were signed with a wrong clock.
 
-        `version`: do it only if the thing to change is as it was at this version. `act`: what the device signs.
+        With `version`, the service changes the thing only if it still has this version. The device signs `act`.
         """
         if self._token is None:
             raise RuntimeError("this call needs a registered device")
@@ -262,7 +264,9 @@ def _bearer(token: str) -> dict[str, str]:
 
 
 def learn_date(clock: ServerClock, date: str | None) -> bool:
-    """Correct `clock` by an HTTP `Date`, whose unit is a second, if it is off by more than 5 s. True if it was."""
+    """Correct `clock` by an HTTP `Date`, whose unit is a second, if it is off by more than 5 s. Return
+    whether it was.
+    """
     try:
         server_ms = int(parsedate_to_datetime(date or "").timestamp() * 1000)
     except ValueError:
@@ -289,7 +293,7 @@ def _refusal(response: httpx.Response, answer: Any) -> ApiError | Unreachable:
 
 
 def read_answer(build: Callable[[], T]) -> T:
-    """What `build` makes of an answer. Raises Unreachable if the answer is not as it should be."""
+    """Return the result of `build`. Raise Unreachable if the answer does not have the expected form."""
     try:
         return build()
     except (KeyError, TypeError, ValueError) as error:
@@ -310,5 +314,5 @@ def _registered(answer: Any) -> Registered:
 
 
 def path_part(text: str) -> str:
-    """`text` as one segment of a path, whatever it holds."""
+    """Quote `text` as one segment of a path."""
     return quote(text, safe="")

@@ -1,4 +1,4 @@
-"""Checking the platform's word that an organisation vouches for an account (docs/protocol/attestation.md)."""
+"""Checks the platform's signed statement that an organisation verifies an account (docs/protocol/attestation.md)."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _FIELDS = {"name": 1, "post": 2, "unit": 3}
 
 
 class AttestationRefused(Exception):
-    """The attestation attests nothing; the text says why."""
+    """Reports an invalid attestation. The text gives the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Attested:
-    """What is vouched for, as far as the viewer may see it. Times are epoch seconds."""
+    """Holds what is attested, as far as the viewer may see it. Times are epoch seconds."""
 
     organisation: str
     organisation_name: str
@@ -38,9 +38,10 @@ class Attested:
 
 
 def check_attestation(given: Any, *, account: AccountId, keys: Collection[bytes], now_seconds: int) -> Attested:
-    """What the `attestation` of a profile attests of `account`. `keys` are the accepted keys.
+    """Return what the `attestation` of a profile attests of `account`. `keys` are the accepted keys.
 
-    Raises AttestationRefused: another signature, account or format, expired, or a disclosure that is not committed to.
+    Raise AttestationRefused for another signature, account or format, an expired attestation, or a disclosure without a
+    commitment.
     """
     try:
         statement, signature = parse_base64url(given["statement"]), parse_base64url(given["signature"])
@@ -48,9 +49,9 @@ def check_attestation(given: Any, *, account: AccountId, keys: Collection[bytes]
             (text_of(one["field"]), parse_base64url(one["salt"]), one["value"]) for one in given["disclosures"]
         ]
     except (KeyError, TypeError, ValueError) as error:
-        raise AttestationRefused("it is not in the form of an attestation") from error
+        raise AttestationRefused("it does not have the form of an attestation") from error
     if not _is_signed_by(statement, signature, keys):
-        raise AttestationRefused("the signature is not that of an accepted key")
+        raise AttestationRefused("it is not signed by an accepted key")
     try:
         said = cbor_map(cbor2.loads(statement))
         if said[1] != 1 or cbor2.dumps(said, canonical=True) != statement:
@@ -60,16 +61,18 @@ def check_attestation(given: Any, *, account: AccountId, keys: Collection[bytes]
         organisation, organisation_name = account_text(sized(said[3], 8)), text_of(said[4])
         issued_at = number_of(said[5])
     except (cbor2.CBORDecodeError, KeyError, TypeError, ValueError) as error:
-        raise AttestationRefused("the statement is not one that is known here") from error
+        raise AttestationRefused("the statement has an unknown form") from error
     if subject != account:
-        raise AttestationRefused("it is of another account")
+        raise AttestationRefused("it belongs to another account")
     if expires_at <= now_seconds:
         raise AttestationRefused("it has expired")
     return Attested(organisation, organisation_name, issued_at, expires_at, **_disclosures(disclosed, commitments))
 
 
 def stated_expiry(given: Any) -> int | None:
-    """Read when the `attestation` of a profile expires, epoch seconds, without checking it. None if it does not say."""
+    """Return when the `attestation` of a profile expires, epoch seconds, without checking it. None if it
+    does not say.
+    """
     try:
         return number_of(cbor_map(cbor2.loads(parse_base64url(given["statement"])))[6])
     except (cbor2.CBORDecodeError, KeyError, TypeError, ValueError):
@@ -81,7 +84,7 @@ def is_signed(given: Any, keys: Collection[bytes]) -> bool:
     try:
         return _is_signed_by(parse_base64url(given["statement"]), parse_base64url(given["signature"]), keys)
     except (KeyError, TypeError, ValueError):
-        return True  # it has not the form of an attestation, with whatever key
+        return True  # a malformed attestation is not signed by any key
 
 
 def _is_signed_by(statement: bytes, signature: bytes, keys: Collection[bytes]) -> bool:
@@ -100,8 +103,8 @@ def _disclosures(disclosed: list[tuple[str, bytes, str]], commitments: dict[int,
     shown: dict[str, str] = {}
     for field, salt, value in disclosed:
         if field not in _FIELDS or field in shown or len(salt) != _SALT_BYTES:
-            raise AttestationRefused("a disclosure is not one that is known here, or given twice")
+            raise AttestationRefused("a disclosure has an unknown form, or is given twice")
         if hashlib.blake2b(value.encode(), key=salt, digest_size=32).digest() != commitments[_FIELDS[field]]:
-            raise AttestationRefused(f"the {field} is not the one that was attested")
+            raise AttestationRefused(f"the {field} differs from the attested one")
         shown[field] = value
     return shown

@@ -1,4 +1,4 @@
-"""The keys that sign attestations: pinned, and replaced only by keys that they introduce.
+"""Pins the keys that sign attestations, and replaces them only by keys that they introduce.
 
 See docs/protocol/attestation.md.
 """
@@ -18,13 +18,13 @@ from sandes_client.store import Store
 logger = logging.getLogger(__name__)
 
 MAX_AGE_MS = 3_600_000
-"""The service is asked again which keys it has after this time, so that an ended key is refused."""
+"""Age after which the client asks the service for its keys again, so that an ended key is refused."""
 MIN_AGE_MS = 60_000
-"""An attestation that no known key has signed makes the service be asked again, but not more often than this."""
+"""Shortest time between two requests for the keys that unknown signatures cause."""
 
 
 class AttestationKeys:
-    """The pinned keys. `on_refused` is called with the reason when the service names keys that do not follow."""
+    """Holds the pinned keys. `on_refused` gets the reason when the service names keys that do not follow."""
 
     def __init__(self, store: Store, *, api: ClientApi, clock: ServerClock, on_refused: Callable[[str], None]) -> None:
         self._store = store
@@ -38,9 +38,10 @@ class AttestationKeys:
         return [read_introduction(keys[number]).public for number in sorted(keys, reverse=True) if number >= oldest]
 
     async def prepare(self, attestation: Any) -> None:
-        """Ask for the keys if the last answer is old, or if none of the accepted keys has signed `attestation`.
+        """Fetch the keys if the last answer is old, or if none of the accepted keys has signed
+        `attestation`.
 
-        Raises ApiError or Unreachable only as long as no key is pinned.
+        Raise ApiError or Unreachable only while no key is pinned.
         """
         age_ms, keys = self._clock.now_ms() - self._store.attestation_keys.asked_at_ms(), self.accepted()
         if not 0 <= age_ms < MAX_AGE_MS or (age_ms >= MIN_AGE_MS and not is_signed(attestation, keys)):

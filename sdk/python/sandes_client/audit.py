@@ -1,10 +1,9 @@
-"""Checking an exported audit chain offline (docs/protocol/audit.md): is it whole, and if not, which entry is the first
-bad one.
+"""Verifies an exported audit chain offline (docs/protocol/audit.md) and finds its first bad entry.
 
 Each entry holds the hash of the line before it, signature included, and the service signs an entry only on top of one
-that it has signed. So one good signature at the end of a run of entries that hold together vouches for all of them, and
-a signature is checked only there, and at each head. Where something does not hold together, the first entry without a
-good signature is found by halving.
+that it has signed. So one valid signature at the end of a run of linked entries proves all of them, and only that
+signature is checked, besides those at each head. If something does not fit, bisection finds the first entry without a
+valid signature.
 """
 
 from __future__ import annotations
@@ -35,18 +34,19 @@ _KEY_ID = re.compile(r"[A-Za-z0-9_-]{11}")
 Kind = Literal[
     "altered", "body", "missing", "misplaced", "other_chain", "other_key", "rewritten", "truncated", "format", "empty"
 ]
-"""What is wrong with an entry: see `Fault.text`."""
+"""Lists the faults of an entry: see `Fault.text`."""
 
 
 class HeadsRefused(Exception):
-    """A document of heads is not one that a given key has signed; the text says why."""
+    """Reports a document of heads that no given key has signed. The text gives the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """`seq`: the first bad entry. `last`: the last one it may be, where it cannot be told; else the same.
+    """Holds a fault. `seq` is the first bad entry. If that is uncertain, `last` is the last candidate, otherwise the
+    same.
 
-    `line`: where in the file, from 1; one more than there are for what is missing at the end.
+    `line` is the line in the file, from 1. For entries missing at the end, it is one more than there are lines.
     """
 
     kind: Kind
@@ -58,7 +58,7 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """`hash`: 43 characters, base64url. Times are epoch milliseconds."""
+    """Holds the head of a chain. `hash` has 43 characters, base64url. Times are epoch milliseconds."""
 
     chain: str
     seq: int
@@ -68,7 +68,7 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class HeadsDocument:
-    """Where all chains ended at a time, epoch milliseconds."""
+    """Holds the heads of all chains at a time, epoch milliseconds."""
 
     at_ms: int
     heads: list[Head]
@@ -76,7 +76,9 @@ class HeadsDocument:
 
 @dataclass(frozen=True, slots=True)
 class HeadGone:
-    """`head` is of one document; that of `at_ms`, later, has the chain only as far as `seq`, or not at all: None."""
+    """Holds a head that is gone. `head` is from one document. In the later one of `at_ms`, the chain ends at `seq`, or
+    is missing: None.
+    """
 
     head: Head
     at_ms: int
@@ -85,11 +87,13 @@ class HeadGone:
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """`entries` from `first` to `last` are whole, all of the file if `fault` is None.
+    """Holds the result. `entries` from `first` to `last` are whole, which is the whole file if `fault` is
+    None.
 
-    `withheld`: those of them that have no body, as first and last of each run. No signature says that one may be
-    missing: whoever can write to the table can take it away. `heads`: so many heads agree with the file. `unwitnessed`:
-    so many entries are later than the last head given: that none of the newest are missing, nobody can tell.
+    `withheld` are entries without a body, as first and last of each run. No signature says that a body may be missing,
+    because anybody who can write to the table can remove it. `heads` is how many heads agree with the file.
+    `unwitnessed` is how many entries are later than the last given head. Nobody can tell whether newer entries are
+    missing.
     """
 
     chain: str | None
@@ -103,17 +107,17 @@ class Verified:
 
 
 def public_keys(given: Iterable[bytes]) -> dict[str, bytes]:
-    """Ed25519 keys of 32 bytes by the id that entries name them by."""
+    """Return Ed25519 keys of 32 bytes by the id with which entries name them."""
     return {base64url_text(hashlib.sha256(public).digest()[:8]): public for public in given}
 
 
 def read_heads(document: bytes, keys: dict[str, bytes]) -> list[Head]:
-    """The heads of one document. Raises HeadsRefused."""
+    """Return the heads of one document. Raise HeadsRefused."""
     return read_document(document, keys).heads
 
 
 def read_document(document: bytes, keys: dict[str, bytes]) -> HeadsDocument:
-    """Raises HeadsRefused."""
+    """Read and verify a document of heads. Raise HeadsRefused."""
     line = document.removesuffix(b"\n")
     try:
         statement, _, signature, body = _split(line)
@@ -128,12 +132,12 @@ def read_document(document: bytes, keys: dict[str, bytes]) -> HeadsDocument:
     if public is None:
         raise HeadsRefused(f"it is signed with another key, {_shown(said['key'])}")
     if not _is_signed(_HEADS + statement, signature, public):
-        raise HeadsRefused("its signature does not hold")
+        raise HeadsRefused("its signature is not valid")
     return HeadsDocument(at_ms, heads)
 
 
 def gone_heads(documents: Iterable[HeadsDocument]) -> list[HeadGone]:
-    """Chains that a document has and the next given does not, or not as far: chains only grow, and none ever ends."""
+    """Return chains that are shorter or missing in the next given document. A chain only grows, and never ends."""
     found, latest = list[HeadGone](), dict[str, Head]()
     for document in sorted(documents, key=lambda one: one.at_ms):
         now = {head.chain: head for head in document.heads}
@@ -154,11 +158,12 @@ def verify(
     part: bool = False,
     progress: Callable[[int], object] = lambda _: None,
 ) -> Verified:
-    """Check a file of one chain, from its start. `keys`: from `public_keys`, and from elsewhere than the file.
+    """Verify a file of one chain, from its start. Get `keys` (`public_keys`) from a different source than
+    the file.
 
-    `chain`: the organisation whose it is to be; without it, whose the first entry is, so that another organisation's
-    chain passes: compare it then. `part`: the file may begin later than with the chain's first entry. `progress` is
-    called with the number of bytes read so far. Raises OSError.
+    `chain` is the expected organisation. Without it, any organisation's chain passes, so compare the first entry's.
+    `part` allows a file that begins after the chain's first entry. `progress` gets the number of bytes read so far.
+    Raise OSError.
     """
     return _Check(file, keys, part, chain).run(heads, progress)
 
@@ -188,9 +193,9 @@ class _Check:
     before: str = _FIRST
     """The hash of the entry before the first in the file."""
     good: _Line | None = None
-    """The last entry that holds together with those before it."""
+    """The last entry that is linked to those before it."""
     vouched: int = 0
-    """So many entries of the file a signature has vouched for."""
+    """The number of the file's entries that a signature has proved."""
     withheld: list[tuple[int, int]] = field(default_factory=list)
     heads: int = 0
     last_head: int = 0
@@ -233,7 +238,7 @@ class _Check:
             raise _NotWhole("truncated", last + 1, text, line=self.count + 1)
 
     def _heads_of_chain(self, heads: list[Head]) -> dict[int, list[Head]]:
-        """By number. That of the entry before the first in the file is one that the first must hold."""
+        """Return the heads by number. The first entry must hold the hash of a head before the file's first entry."""
         by_seq: dict[int, list[Head]] = {}
         for head in heads:
             if head.chain == self.chain and head.seq >= self.first:
@@ -244,7 +249,7 @@ class _Check:
         return by_seq
 
     def _entry(self, line: bytes) -> None:
-        """Take in one line, or find what is wrong with it or with what it does not fit to."""
+        """Add one line, or find its fault or why it does not fit."""
         expected = self.first + self.count
         try:
             if not line.endswith(b"\n"):
@@ -257,7 +262,7 @@ class _Check:
                 raise ValueError("expected format 1")
         except (KeyError, TypeError, ValueError, RecursionError):
             self._vouch()
-            raise self._bad("format", f"Entry {expected} is damaged: line {self.count + 1} is no entry.") from None
+            raise self._bad("format", f"Entry {expected} is damaged: line {self.count + 1} is not an entry.") from None
         made = _Line(statement, signature, base64url_text(hashlib.sha256(_LINK + link).digest()), key)
         if self.good is None:
             self._begin(made, chain, seq, prev)
@@ -274,8 +279,8 @@ class _Check:
             self._vouch()
             seq = self.first + self.count
             if not self._signed(made):
-                raise self._bad("altered", f"Entry {seq} was altered: its signature does not hold.")
-            raise self._bad("body", f"The body of entry {seq} was altered: it is not the one that was signed for.")
+                raise self._bad("altered", f"Entry {seq} was altered: its signature is not valid.")
+            raise self._bad("body", f"The body of entry {seq} was altered: it differs from the signed one.")
         self.good = made
 
     def _withhold(self, seq: int) -> None:
@@ -289,36 +294,36 @@ class _Check:
             raise self._other_key(made.key)
         if self.chain is not None and chain != self.chain:
             if not self._signed(made):
-                raise self._bad("altered", f"Entry {self.first} was altered: its signature does not hold.")
+                raise self._bad("altered", f"Entry {self.first} was altered: its signature is not valid.")
             raise self._bad("other_chain", f"The file begins with an entry of another chain, {chain}.")
         self.chain = chain
         if self.part and seq > 1:
             self.first, self.before = seq, prev
             if not self._signed(made):
-                raise self._bad("altered", "The first entry was altered: its signature does not hold.")
+                raise self._bad("altered", "The first entry was altered: its signature is not valid.")
             return
         if seq != 1:
             if not self._signed(made):
-                raise self._bad("altered", "Entry 1 was altered or is missing: line 1 holds no good signature.")
+                raise self._bad("altered", "Entry 1 was altered or is missing: line 1 holds no valid signature.")
             raise self._bad("missing", f"Entry 1 is missing: the file begins with entry {seq}.")
         if prev != _FIRST:
-            raise self._bad("altered", "Entry 1 was altered: a first entry follows none.")
+            raise self._bad("altered", "Entry 1 was altered: a first entry follows no other.")
 
     def _misfit(self, made: _Line, chain: str, seq: int) -> None:
-        """Why an entry does not fit to the one before. First of all that one may be bad itself."""
+        """Raise why an entry does not follow the one before. That one may itself be bad."""
         self._vouch()
         expected = self.first + self.count
         if made.key not in self.keys:
             raise self._other_key(made.key)
         if not self._signed(made):
-            raise self._bad("altered", f"Entry {expected} was altered or forged: its signature does not hold.")
+            raise self._bad("altered", f"Entry {expected} was altered or forged: its signature is not valid.")
         if chain != self.chain:
-            text = f"Entry {seq} of another chain, {chain}, stands in the place of entry {expected}."
+            text = f"Entry {seq} of another chain, {chain}, is in the place of entry {expected}."
             raise self._bad("other_chain", text)
         if seq > expected:
-            raise self._bad("missing", f"Entry {expected} is missing: entry {seq} stands in its place.")
+            raise self._bad("missing", f"Entry {expected} is missing: entry {seq} is in its place.")
         if seq < expected:
-            raise self._bad("misplaced", f"Entry {seq} stands again, in the place of entry {expected}.")
+            raise self._bad("misplaced", f"Entry {seq} is repeated in the place of entry {expected}.")
         text = (
             f"Entry {expected} is signed, but does not follow entry {expected - 1}: the key has signed two histories."
         )
@@ -333,23 +338,23 @@ class _Check:
         if any(head.hash != good.hash for head in heads):
             since = max(self.last_head + 1, self.first)
             text = (
-                f"Entry {seq} is signed, but is not the one of a signed head: entries from {since} on were written "
-                "anew with the key."
+                f"Entry {seq} is signed, but is not the one of a signed head: entries from {since} on were "
+                "rewritten with the key."
             )
             raise _NotWhole("rewritten", since, text, line=since - self.first + 1, last=seq)
         self.heads += len(heads)
         self.last_head = seq
 
     def _other_key(self, key: str) -> _NotWhole:
-        text = f"Entry {self.first + self.count} is signed with a key not given, {_shown(key)}."
+        text = f"Entry {self.first + self.count} is signed with a key that was not given, {_shown(key)}."
         return self._bad("other_key", text)
 
     def _bad(self, kind: Kind, text: str) -> _NotWhole:
-        """Of the line after those taken in."""
+        """Return a fault of the line after the added ones."""
         return _NotWhole(kind, self.first + self.count, text, line=self.count + 1)
 
     def _vouch(self) -> None:
-        """Check the signature of the last entry taken in. If it is bad, find the first that is."""
+        """Check the signature of the last added entry. If it is invalid, find the first invalid one."""
         if self.good is None or self.vouched == self.count:
             return
         if self._signed(self.good):
@@ -362,7 +367,7 @@ class _Check:
             low, high = (middle + 1, high) if self._signed(self._line(middle)) else (low, middle)
         self.file.seek(position)
         seq = self.first + low
-        raise _NotWhole("altered", seq, f"Entry {seq} was altered: its signature does not hold.", line=low + 1)
+        raise _NotWhole("altered", seq, f"Entry {seq} was altered: its signature is not valid.", line=low + 1)
 
     def _line(self, index: int) -> _Line:
         self.file.seek(self.offsets[index])
@@ -375,7 +380,7 @@ class _Check:
 
 
 def _split(line: bytes) -> tuple[bytes, bytes, bytes, bytes | None]:
-    """Statement, what the next entry's hash is of, the signature's text, body. Raises ValueError."""
+    """Return statement, hashed part, signature text and body. Raise ValueError."""
     end = line.find(_SIGNATURE)
     signed = end + len(_SIGNATURE)
     after = signed + _SIGNATURE_CHARS + 1
@@ -402,11 +407,11 @@ def _is_signed(message: bytes, text: bytes, public: bytes) -> bool:
 
 
 def _shown(key: object) -> str:
-    """A key's id, if it is one: what stands in a file that nobody has signed does not go to a terminal."""
-    return key if isinstance(key, str) and _KEY_ID.fullmatch(key) else "which is none"
+    """Return a key's id if it has the form of one, because unsigned text of a file must not reach a terminal."""
+    return key if isinstance(key, str) and _KEY_ID.fullmatch(key) else "which is malformed"
 
 
 def entry_in(line: bytes) -> dict[str, Any]:
-    """What an entry's line says, unchecked. Raises ValueError."""
+    """Return the content of an entry's line, unchecked. Raise ValueError."""
     said: dict[str, Any] = json.loads(_split(line)[0] + b"}")
     return said

@@ -1,17 +1,19 @@
-"""How long to wait before connecting again (docs/protocol/README.md, "Reconnecting")."""
+"""Computes how long to wait before connecting again (docs/protocol/README.md, "Reconnecting")."""
 
 from __future__ import annotations
 
 from sandes_client.clock import Chance
 
 SPREAD_ATTEMPT = 3
-"""The first try after a cut or an overload comes after 0 to 8 s: many devices are cut in the same moment."""
+"""Attempt number that follows a cut or an overload. Its wait of 0 to 8 s spreads devices that are cut at once."""
 
 LONGEST_RETRY_AFTER = 600.0
 
 
 class Backoff:
-    """Full jitter with a limit that doubles from 1 s to 60 s, and starts over only after minutes of connection."""
+    """Computes waits with full jitter. The limit doubles from 1 s to 60 s, and is reset only after minutes of
+    connection.
+    """
 
     def __init__(self, chance: Chance) -> None:
         self._chance = chance

@@ -1,4 +1,4 @@
-"""The place where end-to-end encryption goes."""
+"""Defines the interface for end-to-end encryption."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from sandes_client.ids import DeviceAddress, GroupId
 
 
 class BodyUnreadable(Exception):
-    """The body was not made for this device."""
+    """Reports a body that was not made for this device."""
 
 
 @dataclass(frozen=True, slots=True)
 class RecipientDevice:
-    """A device a copy is made for. `registration_id` changes when it registers anew."""
+    """Holds a device for which a copy is made. `registration_id` changes when the device registers anew."""
 
     device: int
     registration_id: int
@@ -22,40 +22,42 @@ class RecipientDevice:
 
 
 class BodyCipher(Protocol):
-    """Turns what a person wrote into the body of one copy, and back.
+    """Turns a person's text into the body of one copy, and back.
 
-    End-to-end encryption comes behind this interface in a later release. Until then `PlainBody` stands here: bodies
-    are readable to the server while they pass through it (the transport is TLS), and never at rest, since the
-    server stores them sealed to the device they are for.
+    A later release implements end-to-end encryption behind this interface. Until then, `PlainBody` is used. The server
+    can read bodies while they pass through it (the transport is TLS), but never at rest, because it stores them sealed
+    to the recipient's device.
     """
 
     def encrypt(self, body: bytes, recipient: RecipientDevice) -> bytes:
-        """The body of the copy for `recipient`. Called once per copy; the result is stored and sent on every try."""
+        """Return the body of the copy for `recipient`. It is called once per copy; the result is stored and sent on
+        every try.
+        """
         ...
 
     def decrypt(self, body: bytes, sender: DeviceAddress) -> bytes:
-        """Raises BodyUnreadable if `body` was not made by `sender` for this device."""
+        """Return the text. Raise BodyUnreadable if `sender` did not make `body` for this device."""
         ...
 
     def encrypt_for_group(self, body: bytes, group: GroupId) -> bytes:
-        """The one body for all members, once per message. Sender keys (Megolm) are made and handed out here."""
+        """Return the one body for all members, once per message. Sender keys (Megolm) are made and distributed here."""
         ...
 
     def decrypt_from_group(self, body: bytes, group: GroupId, sender: DeviceAddress) -> bytes:
-        """Raises BodyUnreadable if `body` was not made by `sender` for this group."""
+        """Return the text. Raise BodyUnreadable if `sender` did not make `body` for this group."""
         ...
 
     def rotate(self, group: GroupId) -> None:
-        """Somebody may no longer be in the group: the next `encrypt_for_group` is to use a new sender key.
+        """Use a new sender key for the next `encrypt_for_group`, because a member may have left the group.
 
-        Called when an event says so, and when the group's version shows that changes were not told; when that is
-        stored, before the envelope is acked, and perhaps more often than needed.
+        It is called when an event reports that, and when the group's version shows missed changes. The call comes when
+        that is stored, before the envelope is acked, and perhaps more often than needed.
         """
         ...
 
 
 class PlainBody:
-    """Passes bodies through as they are."""
+    """Passes bodies through unchanged."""
 
     def encrypt(self, body: bytes, recipient: RecipientDevice) -> bytes:  # noqa: ARG002  the interface's parameter
         return body
@@ -70,4 +72,4 @@ class PlainBody:
         return body
 
     def rotate(self, group: GroupId) -> None:
-        """There are no keys."""
+        """Do nothing, because there are no keys."""

@@ -1,4 +1,4 @@
-"""Time and chance, injected so that tests need neither, and the server's clock as this device knows it."""
+"""Provides injectable time and randomness for tests, and the server's clock as this device knows it."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ T = TypeVar("T")
 FIRST_LIMIT_SECONDS = 1.0
 LAST_LIMIT_SECONDS = 60.0
 _NOTEWORTHY_MS = 500
-"""Smaller corrections of the clock are not written down: answers take about as long to travel."""
+"""Corrections below this are not stored, because answers take about as long to arrive."""
 
 
 class Clock(Protocol):
     def now_ms(self) -> int:
-        """This machine's wall clock, epoch milliseconds."""
+        """Return this machine's wall clock, epoch milliseconds."""
         ...
 
     async def sleep(self, seconds: float) -> None: ...
@@ -38,7 +38,7 @@ class SystemClock:
 
 @dataclass(frozen=True, slots=True)
 class Chance:
-    """`fraction` gives numbers from 0 up to 1, for waiting times; `secret_bytes` is for keys and ids."""
+    """Provides randomness. `fraction` gives numbers from 0 up to 1, for waits; `secret_bytes` is for keys and ids."""
 
     fraction: Callable[[], float] = field(default=random.SystemRandom().random)
     secret_bytes: RandomBytes = secrets.token_bytes
@@ -47,7 +47,9 @@ class Chance:
         return low + (high - low) * self.fraction()
 
     def full_jitter(self, attempt: int) -> float:
-        """Seconds to wait before attempt number `attempt` + 1: 0 up to a limit that doubles from 1 s to 60 s."""
+        """Return the seconds to wait before attempt number `attempt` + 1: 0 up to a limit that doubles from 1 s to 60
+        s.
+        """
         return self.fraction() * self.limit(attempt)
 
     def limit(self, attempt: int) -> float:
@@ -56,7 +58,7 @@ class Chance:
 
 
 class ServerClock:
-    """The server's time: this machine's clock and an offset, learnt from every `server_time` that passes by."""
+    """Computes the server's time from this machine's clock and an offset, which every `server_time` corrects."""
 
     def __init__(self, clock: Clock, *, offset_ms: int, remember: Callable[[int], None]) -> None:
         self._clock = clock
@@ -68,11 +70,13 @@ class ServerClock:
         return self._clock.now_ms() + self._offset_ms
 
     def latest_ms(self) -> int:
-        """Now, and never before the last time that the server told: for notes of when something may be forgotten."""
+        """Return the time, never before the last time that the server gave. It is for notes of when to forget
+        something.
+        """
         return max(self.now_ms(), self._heard_ms)
 
     def learn(self, server_time_ms: int) -> None:
-        """Take over the server's time and, if it moved noticeably, write the offset down for the next start."""
+        """Learn the server's time. If it has moved noticeably, store the offset for the next start."""
         self._heard_ms = server_time_ms
         offset_ms = server_time_ms - self._clock.now_ms()
         if abs(offset_ms - self._offset_ms) >= _NOTEWORTHY_MS:
@@ -81,7 +85,7 @@ class ServerClock:
 
 
 async def within(clock: Clock, seconds: float, awaitable: Awaitable[T]) -> T:
-    """The result of `awaitable`. Raises TimeoutError after `seconds` of `clock`; `awaitable` is cancelled then."""
+    """Return the result of `awaitable`. After `seconds` of `clock`, cancel it and raise TimeoutError."""
     work = asyncio.ensure_future(awaitable)
     timer = asyncio.ensure_future(clock.sleep(seconds))
     try:

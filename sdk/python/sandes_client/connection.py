@@ -1,5 +1,6 @@
-"""Keeping one live socket: hello, drain, ping, rotation, reconnecting
-(docs/protocol/README.md, "Receiving", rules 1 and 5 to 9, and "Reconnecting").
+"""Keeps one live socket: hello, drain, ping, rotation, reconnecting.
+
+It implements docs/protocol/README.md, "Receiving", rules 1 and 5 to 9, and "Reconnecting".
 """
 
 from __future__ import annotations
@@ -39,39 +40,41 @@ logger = logging.getLogger(__name__)
 
 APP = "sandes-client/0.1"
 PING_SECONDS = (300.0, 480.0)
-"""Sockets idle for ten minutes are cut."""
+"""Range of the wait between pings. Sockets that are idle for ten minutes are cut."""
 
 SETTLED_SECONDS = 180.0
-"""A connection that lasted so long ends the backoff of the tries before it."""
+"""Age of a connection that resets the backoff."""
 
 ROTATE_AGAIN_SECONDS = 60.0
-"""After a rotation that failed: the old socket still works."""
+"""Wait after a failed rotation. The old socket still works."""
 
 HELLO_TRIES = 6
-"""So many fresh sockets in a row must be refused as superseded before the client believes it and stops."""
+"""Number of new sockets in a row that must be refused as superseded before the client stops."""
 
 OWN_HELLO_MS = 60_000
-"""So long after the next welcome, a `hello` of which no answer came may still be accepted: a frame on its way lives
-for the 29 s of an integration at most."""
+"""Time after the next welcome for which an unanswered `hello` may still be accepted. A frame on its way lives at most
+for the 29 s of an integration.
+"""
 
 FRUITLESS_SYNCS = 60
-"""After so many answers `more` in a row without one envelope, the socket is given up. One such answer can be true: the
-server has met nothing but 2,000 expired rows."""
+"""Number of answers `more` in a row without an envelope after which the socket is closed. A single such answer can be
+correct, if the server has met only expired rows, 2,000 of them.
+"""
 
 QUICK_SYNCS = 30
-"""After so many of them the pauses, until then at most 1 s, grow to 8 s: a server that never ends is not hammered."""
+"""Number of them after which the pauses grow from at most 1 s to 8 s, to spare a server that never ends."""
 
 FRUITLESS_ATTEMPT = 3
-"""The number of the attempt that has a pause of up to 8 s."""
+"""Number of the attempt that has a pause of up to 8 s."""
 
 _NOT_REACHED = {"superseded", "hello_first"}
-"""Refusals, of whatever was asked, that say that the device is not reached by this socket."""
+"""Refusals of any request that say that this socket does not reach the device."""
 
 _FAILURES = (OSError, TimeoutError, WebSocketException, SocketClosed, FrameRefused)
 
 
 class Owner(Protocol):
-    """What the connection asks of the device client it belongs to."""
+    """Defines what the connection needs from its device client."""
 
     incoming: Incoming
     seal_keys: SealKeyRotation
@@ -92,19 +95,19 @@ class Owner(Protocol):
     def on_revoked(self, reason: str) -> None: ...
 
     def on_server_time(self, server_time_ms: int) -> None:
-        """Called after an answer of the server: forget what is old and repeat what failed before."""
+        """Forget old data and repeat failed work. It is called after an answer of the server."""
         ...
 
     def store_works(self) -> bool:
-        """True if the store can be written to."""
+        """Return whether the store can be written to."""
         ...
 
     def on_store_works(self) -> None:
-        """Called when the store can be written to again: continue what failed with it."""
+        """Continue work that failed with the store. It is called when the store can be written to again."""
         ...
 
     async def on_handshake_refused(self, status: int, date: str | None) -> None:
-        """Find out why, by other means: a handshake is refused without a reason."""
+        """Find the reason by other means, because a refused handshake gives none."""
         ...
 
 
@@ -116,7 +119,7 @@ class Live:
 
 
 class Connection:
-    """The device's live socket, whichever it is. `run` keeps it up until `stop`."""
+    """Holds the device's live socket, which changes over time. `run` keeps it connected until `stop`."""
 
     def __init__(
         self,
@@ -140,8 +143,8 @@ class Connection:
         self._chance = chance
         self._backoff = Backoff(chance)
         self._sockets: set[Socket] = set()
-        self._newest: Socket | None = None  # the last one to say hello
-        self._live: Socket | None = None  # the last one to be welcomed
+        self._newest: Socket | None = None  # the last one that sent hello
+        self._live: Socket | None = None  # the last one that got a welcome
         self._live_or_stopped = asyncio.Event()
         self._drained = asyncio.Event()
         self._own_hellos = OwnHellos(clock)
@@ -151,7 +154,7 @@ class Connection:
         self.stopped: State | None = None
 
     async def run(self) -> None:
-        """Connect and stay connected, reconnecting with full jitter. Returns once stopped."""
+        """Connect and stay connected, reconnecting with full jitter. Return once stopped."""
         while not self.stopped:
             await self.may_connect.wait()
             await self._until_store_works()
@@ -174,11 +177,11 @@ class Connection:
             await self._clock.sleep(self._backoff.next_seconds(at_least_half=self._store_failed))
 
     async def request(self, frame: Frame, answer: str, *, leaving: Callable[[], None] | None = None) -> Frame:
-        """See `Link.request`."""
+        """Send a request: see `Link.request`."""
         return await self._ask(await self.live(), frame, answer, leaving=leaving)
 
     async def live(self) -> Socket:
-        """The live socket, as soon as there is one. Raises DeviceStopped."""
+        """Return the live socket as soon as there is one. Raise DeviceStopped."""
         while True:
             if self.stopped:
                 raise DeviceStopped(self.stopped)
@@ -188,7 +191,7 @@ class Connection:
             await self._live_or_stopped.wait()
 
     async def drained(self) -> None:
-        """Wait until what the server had stored has come. Raises DeviceStopped."""
+        """Wait until everything that the server had stored has arrived. Raise DeviceStopped."""
         while not self._drained.is_set():
             if self.stopped:
                 raise DeviceStopped(self.stopped)
@@ -197,7 +200,7 @@ class Connection:
             raise DeviceStopped(self.stopped)
 
     def stop(self, state: State) -> None:
-        """Do nothing more; `close_all` ends the sockets."""
+        """Stop. `close_all` then ends the sockets."""
         if not self.stopped:
             self.stopped = state
             self._live_or_stopped.set()
@@ -211,7 +214,7 @@ class Connection:
         for socket in list(self._sockets):
             socket.abort()
 
-    # What sockets report
+    # Reports of sockets
 
     def on_envelopes(self, envelopes: list[Frame]) -> None:
         if not self.stopped:
@@ -226,10 +229,11 @@ class Connection:
             self._owner.on_service_keys_refused(str(reason))
 
     def on_superseded(self, socket: Socket) -> None:
-        """Expected on an older socket of ours; on the newest, another process has taken over.
+        """Handle `superseded`. It is expected on an older socket; on the newest, another process has taken
+        over.
 
-        Not if a `hello` of ours may have been accepted without an answer: then it is our own doing, and the loss of
-        this socket leads to the next.
+        If one of our own `hello` frames may have been accepted without an answer, it is the cause. The loss of this
+        socket then leads to the next.
         """
         if not socket.closed.done():
             self._owner.spawn(closing(socket, CLOSE_SUPERSEDED))
@@ -242,10 +246,10 @@ class Connection:
             self._owner.spawn(self.close_all(CLOSE_REVOKED))
 
     def on_store_failed(self, error: sqlite3.Error) -> None:
-        """Give up the sockets until the store can be written to again; `run` waits for that."""
+        """Close the sockets until the store can be written to again. `run` waits for that."""
         if self.stopped:
             return
-        if isinstance(error, sqlite3.ProgrammingError):  # closed by the application, or a fault in this program
+        if isinstance(error, sqlite3.ProgrammingError):  # the application closed it, or this program has a bug
             logger.error("the store cannot be used", exc_info=error)
             self.stop(State.FAILED)
         elif not self._store_failed:
@@ -262,14 +266,14 @@ class Connection:
             else:
                 await self._clock.sleep(self._backoff.next_seconds(at_least_half=True))
 
-    # One socket after another
+    # Sequence of sockets
 
     async def _connect(self) -> Live:
-        """Open a socket and say hello: from the welcome on it is the live one."""
+        """Open a socket and say hello. It is the live one from the welcome on."""
         socket = await Socket.open(
             self._url, self._owner.handshake(), listener=self, clock=self._clock, connect=self._open_websocket
         )
-        if self._store_failed:  # in the meantime
+        if self._store_failed:  # while connecting
             socket.abort()
             raise SocketClosed
         self._sockets.add(socket)
@@ -285,7 +289,7 @@ class Connection:
         self._server_clock.learn(server_time_ms)
         self._epoch = int(hello.welcome["epoch"])
         self._remember_epoch(self._epoch)
-        if socket.closed.done():  # cut, or given up because the store failed, before this task went on
+        if socket.closed.done():  # cut, or closed because the store failed, before this task continued
             self._backoff.was_cut()
             raise SocketClosed
         self._live = socket
@@ -296,7 +300,9 @@ class Connection:
         return Live(socket, hello.drained, float(hello.welcome["reconnect_after"]))
 
     async def _hello(self, socket: Socket) -> Hello:
-        """Raises DeviceStopped if so many fresh sockets were refused that another process must have taken over."""
+        """Say hello. Raise DeviceStopped if so many new sockets were refused that another process must have
+        taken over.
+        """
         self._own_hellos.sent()
         try:
             hello = await socket.hello(app=APP, epoch=self._epoch)
@@ -319,7 +325,7 @@ class Connection:
             self._drained.clear()
 
     async def _serve(self, live: Live) -> None:
-        """Returns when the socket, or the last of those that took its place, is gone."""
+        """Serve until the socket, or the last of its successors, is gone."""
         settling = asyncio.ensure_future(self._settle())
         try:
             await self._serve_one_after_another(live)
@@ -353,7 +359,9 @@ class Connection:
         return min(ROTATE_AGAIN_SECONDS, self._chance.full_jitter(refused)) if refused else ROTATE_AGAIN_SECONDS
 
     async def _rotate(self, old: Live) -> Live | None:
-        """Open the next socket, say hello, drain it, and only then close the old one. None if it did not open."""
+        """Open the next socket, say hello, drain it, and only then close the old one. Return None if it did
+        not open.
+        """
         try:
             fresh = await self._connect()
         except InvalidStatus as error:
@@ -367,15 +375,15 @@ class Connection:
         return fresh
 
     async def _handshake_refused(self, error: InvalidStatus) -> None:
-        """401 and 403 are about this device; 429 and 5xx say that the service has too much to do."""
+        """Handle a refusal: 401 and 403 concern this device; 429 and 5xx mean that the service is overloaded."""
         status, headers = error.response.status_code, error.response.headers
-        logger.info("the handshake was answered %d", status)
+        logger.info("the handshake was refused with status %d", status)
         if status == 429 or status >= 500:
             self._backoff.overloaded(retry_after=headers.get("Retry-After"))
         await self._owner.on_handshake_refused(status, headers.get("Date"))
 
     async def _for_seconds(self, seconds: float, work: Coroutine[Any, Any, None]) -> None:
-        """Do `work` for so long, or until keys of the service are asked for, which the next socket brings."""
+        """Work for so long, or until keys of the service are requested, which the next socket brings."""
         task = asyncio.ensure_future(work)
         timer = asyncio.ensure_future(self._clock.sleep(seconds))
         stale = asyncio.ensure_future(self._owner.service_keys.stale.wait())
@@ -386,7 +394,7 @@ class Connection:
         finally:
             for one in (task, timer, stale):
                 one.cancel()
-            self._owner.service_keys.stale.clear()  # whatever comes of it: the next envelope asks again
+            self._owner.service_keys.stale.clear()  # whatever the result, the next envelope asks again
 
     async def _while_open(self, socket: Socket, work: Coroutine[Any, Any, None]) -> None:
         """Do `work` until it ends or the socket does."""
@@ -401,7 +409,7 @@ class Connection:
             task.cancel()
 
     async def _upkeep(self, live: Live, *, drain: bool) -> None:
-        """Drain, then keep the socket from being cut. Ends the socket if the device is not reached by it."""
+        """Drain, then keep the socket from being cut. End the socket if it does not reach the device."""
         if drain:
             await self._drain(live)
         await self._owner.seal_keys.rotate_if_due()
@@ -411,7 +419,7 @@ class Connection:
             await self._owner.seal_keys.rotate_if_due()
 
     async def _drain(self, live: Live) -> None:
-        """Have everything sent that the server has stored, and see to it that it is acked."""
+        """Request everything that the server has stored, and make sure that it is acked."""
         if live.drained is not None:
             await self._sync_until_empty(live.socket, live.drained)
         self._drained.set()
@@ -419,9 +427,10 @@ class Connection:
             await self._look_into_inbox(live.socket)
 
     async def _sync_until_empty(self, socket: Socket, drained: asyncio.Future[Frame] | None = None) -> None:
-        """Ask for what is stored until no more is there. `drained`: the end of a drain that has begun already.
+        """Request stored envelopes until there are no more. `drained` is the end of a drain that has begun
+        already.
 
-        Raises SocketClosed also if the socket brings nothing although the server says that there is more.
+        Raise SocketClosed also if the socket brings nothing although the server says that there is more.
         """
         incoming, fruitless, more = self._owner.incoming, 0, True
         while more:
@@ -448,7 +457,7 @@ class Connection:
             drained = None
 
     async def _look_into_inbox(self, socket: Socket) -> None:
-        """Ping; if something waits although all is acked, have it sent."""
+        """Ping. If envelopes wait although all are acked, request them."""
         if self._owner.incoming.auto_ack:
             await self._owner.incoming.told()
         try:
@@ -464,7 +473,7 @@ class Connection:
         else:
             self._owner.seal_keys.inbox_was_empty(server_time_ms=server_time_ms)
 
-    # Asking, over a socket that may no longer be the one the device is reached on
+    # Requests over a socket that may no longer be the live one
 
     async def _ask(
         self,
@@ -478,9 +487,10 @@ class Connection:
         return await self._answered(socket, socket.request(frame, answer, seconds=seconds, leaving=leaving))
 
     async def _answered(self, socket: Socket, answer: Coroutine[Any, Any, Frame]) -> Frame:
-        """The answer. `superseded` ends the socket, whatever was asked: the device is not reached by it.
+        """Return the answer. `superseded` ends the socket for any request, because the socket does not reach the
+        device.
 
-        Raises SocketClosed, DeviceStopped, or FrameRefused for every other refusal.
+        Raise SocketClosed, DeviceStopped, or FrameRefused for every other refusal.
         """
         try:
             return await answer
@@ -491,8 +501,8 @@ class Connection:
             raise
 
     async def _give_up(self, socket: Socket) -> None:
-        """Close the socket, so that the next takes its place. Raises SocketClosed."""
-        logger.info("the device is not reached by this socket, which is closed")
+        """Close the socket, so that the next takes its place. Raise SocketClosed."""
+        logger.info("the socket does not reach the device, and is closed")
         self._no_longer_live(socket)
         await closing(socket, 1000)
         raise SocketClosed
@@ -504,7 +514,7 @@ class Connection:
 
 
 class OwnHellos:
-    """What became of the `hello` frames of this process, as far as it is known."""
+    """Holds the results of this process's `hello` frames, as far as they are known."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -514,14 +524,14 @@ class OwnHellos:
 
     @property
     def is_any_unknown(self) -> bool:
-        """True while a `hello` of ours may be accepted without our knowing."""
+        """Return whether one of our `hello` frames may have been accepted without an answer."""
         return self._unanswered > 0 or self._clock.now_ms() < self._unknown_until_ms
 
     def sent(self) -> None:
         self._unanswered += 1
 
     def refused(self, code: str) -> None:
-        """Only some refusals say that the socket did not become the live one."""
+        """Note a refusal. Only some refusals say that the socket did not become the live one."""
         if code in _NOT_LIVE:
             self._unanswered -= 1
         self.refused_in_a_row = self.refused_in_a_row + 1 if code == "superseded" else 0
@@ -534,4 +544,4 @@ class OwnHellos:
 
 
 _NOT_LIVE = {"superseded", "revoked", "suspended", "rate_limited", "invalid_frame", "unknown_type"}
-"""Refusals of a `hello` that the server gives before it writes anything. Others may follow the write."""
+"""Refusals of a `hello` that the server sends before it writes anything. Others may follow the write."""

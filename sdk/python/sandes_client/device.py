@@ -1,4 +1,4 @@
-"""The device client: what an application sees of sending and receiving."""
+"""Provides the device client, the application's interface for sending and receiving."""
 
 from __future__ import annotations
 
@@ -55,20 +55,20 @@ logger = logging.getLogger(__name__)
 __all__ = ["DeviceClient", "DeviceStopped", "NotRegistered", "SendFailed", "Sent"]
 
 BUFFERED_EVENTS = 10_000
-"""A stream that is not read loses its oldest events above this; what they told of is in the store."""
+"""Above this, an unread stream loses its oldest events. Their content is in the store."""
 
 _ORDER = [Status.QUEUED, Status.ACCEPTED, Status.DELIVERED, Status.READ]
 
 
 class NotRegistered(Exception):
-    """The profile has no account, or lost it by being revoked: register or link first."""
+    """Reports a profile without an account, or whose device was revoked. Register or link first."""
 
 
 class SendFailed(Exception):
-    """The server will not take the message; `code` is of the protocol's registry.
+    """Reports that the server refuses the message. `code` is from the protocol's registry.
 
-    `errors` are the fields at fault (`pointer`, `code`, perhaps `message`), known until the client is closed.
-    `undetermined`: an answer was lost before, so the server may have the message nevertheless.
+    `errors` are the fields at fault (`pointer`, `code`, sometimes `message`), known until the client is closed.
+    `undetermined` means that an earlier answer was lost, so the server may have the message nevertheless.
     """
 
     def __init__(self, code: str, errors: Sequence[dict[str, Any]] = (), *, undetermined: bool = False) -> None:
@@ -80,7 +80,7 @@ class SendFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A message the server has accepted. `at_ms` is the time everybody sees, epoch milliseconds."""
+    """Holds a message that the server has accepted. `at_ms` is the time that everybody sees, epoch milliseconds."""
 
     number: int
     id: MessageId
@@ -89,7 +89,7 @@ class Sent:
 
 
 class DeviceClient:
-    """One device, connected for as long as the `async with` block lasts. See `open`."""
+    """Is one device, connected for as long as the `async with` block lasts. See `open`."""
 
     def __init__(
         self,
@@ -204,14 +204,14 @@ class DeviceClient:
         seal1_until_ms: int = SEAL1_UNTIL_MS,
         retention: Retention | None = None,
     ) -> Self:
-        """The client of the profile at a path, or of an open store, which stays the caller's to close.
+        """Return the client of the profile at a path, or of an open store, which the caller must close.
 
-        `endpoints`: where to call, in place of where the profile was made. `seal1_until_ms`: until when, in epoch
-        milliseconds, envelopes of the former format are accepted, which anybody can write who can write to the inbox.
-        `retention`: for how long one-time passwords and left groups are kept, in place of a day and 90 days.
+        `endpoints` replace the profile's addresses. `seal1_until_ms` is until when, epoch milliseconds, envelopes of
+        the former format are accepted; anybody who can write to the inbox can forge them. `retention` is how long
+        one-time passwords and left groups are kept, instead of a day and 90 days.
 
         Entering the `async with` block starts connecting and does not wait for it: `send` and `post` work offline.
-        Raises NotRegistered, or StoreUnusable.
+        Raise NotRegistered or StoreUnusable.
         """
         store = profile if isinstance(profile, Store) else Store.open(profile)
         try:
@@ -252,35 +252,34 @@ class DeviceClient:
         if self._owns_store:
             self.store.close()
 
-    # Sending
-
     def post(self, account: str, body: bytes, *, expires_in: int | None = None) -> Outgoing:
-        """Write a message into the outbox; it is sent as soon as there is a connection, also by a later run.
+        """Write a message into the outbox. It is sent as soon as there is a connection, also by a later
+        run.
 
-        Raises ValueError for a text that is no account id.
+        Raise ValueError for a text that is not an account id.
         """
         return self._sender.put(parse_account(account), body, expires_in=expires_in)
 
     def queue(self, account: str, body: bytes, *, expires_in: int | None = None) -> Outgoing:
-        """Write a message into the outbox and leave it to whichever run sends it: this one does not.
+        """Write a message into the outbox and leave sending to another run.
 
-        Raises ValueError for a text that is no account id.
+        Raise ValueError for a text that is not an account id.
         """
         return self._sender.queue(parse_account(account), body, expires_in=expires_in)
 
     def send_waiting(self) -> None:
-        """Take up what other programs have written into the outbox of this profile."""
+        """Send messages that other programs have written into the outbox of this profile."""
         self._sender.resume()
 
     async def send(self, account: str, body: bytes, *, expires_in: int | None = None) -> Sent:
-        """`post`, then wait until the server has accepted the message. Raises SendFailed or DeviceStopped.
+        """Post a message, then wait until the server has accepted it. Raise SendFailed or DeviceStopped.
 
-        Cancelling the wait takes nothing back: the message stays in the outbox.
+        If the wait is cancelled, the message stays in the outbox.
         """
         return await self.wait_for(self.post(account, body, expires_in=expires_in).number)
 
     async def wait_for(self, number: int, status: Status = Status.ACCEPTED) -> Sent:
-        """Wait until message `number` of the outbox has got to `status`. Raises SendFailed or DeviceStopped."""
+        """Wait until message `number` of the outbox has reached `status`. Raise SendFailed or DeviceStopped."""
         while True:
             row = self.store.outbox.read(number)
             if row.status is Status.FAILED:
@@ -294,12 +293,10 @@ class DeviceClient:
             self._news.append(news)
             await news
 
-    # Receiving
-
     def events(self) -> AsyncIterator[Event]:
-        """Everything that happens from this call on; the first call gets what happened since the client was opened.
+        """Yield all events from this call on. The first call also yields those since the client was opened.
 
-        Ends after a final state (`State`).
+        The iterator ends after a final state (`State`).
         """
         stream: asyncio.Queue[Event | None] = self._unclaimed or asyncio.Queue()
         if stream is self._unclaimed:
@@ -318,32 +315,30 @@ class DeviceClient:
             self._streams.remove(stream)
 
     def mark_read(self, account: str, messages: Sequence[MessageId]) -> None:
-        """These messages of `account` were shown: its devices get a `read` receipt, once."""
+        """Note that these messages of `account` were shown. Its devices get one `read` receipt."""
         self.store.inbox.mark_shown(parse_account(account), messages)
         self.incoming.has_news()
 
     def mark_app_messages_read(self, app: str, messages: Sequence[MessageId]) -> None:
-        """These messages of a governance app were shown: of its notices, it gets a `read` receipt, once."""
+        """Note that these messages of a governance app were shown. For its notices, the app gets one `read` receipt."""
         self.store.app_inbox.mark_shown(AppId(parse_account(app)), messages)
         self.incoming.has_news()
 
-    # Connection
-
     async def connected(self) -> None:
-        """Wait for a live connection. Raises DeviceStopped."""
+        """Wait for a live connection. Raise DeviceStopped."""
         await self._connection.live()
 
     async def drained(self) -> None:
-        """Wait until everything the server had stored has come. Raises DeviceStopped."""
+        """Wait until everything that the server had stored has arrived. Raise DeviceStopped."""
         await self._connection.drained()
 
     async def settled(self) -> None:
-        """Wait until everything that came is acked and every receipt is out. Raises DeviceStopped."""
+        """Wait until all received envelopes are acked and all receipts are sent. Raise DeviceStopped."""
         await self.incoming.told()
         if self._connection.stopped:
             raise DeviceStopped(self._connection.stopped)
 
-    # What the parts of the client ask of it
+    # Callbacks of the client's parts
 
     def handshake(self) -> dict[str, str]:
         """Make a fresh token and the signed act of a handshake, which binds the socket to this device."""
@@ -384,7 +379,7 @@ class DeviceClient:
         self._emit(ServiceKeysRejected(reason))
 
     def on_revoked(self, reason: str) -> None:
-        """The server's word destroys the keys; `unknown` is our own guess, and does not."""
+        """Stop. The server's word destroys the keys; `unknown` is the client's own guess, and does not."""
         known = reason if reason in ("unlinked", "replaced", "refused") else "unknown"
         if known != "unknown":
             self.store.forget_keys()
@@ -392,7 +387,7 @@ class DeviceClient:
         self._connection.stop(State.REVOKED)
 
     def on_server_time(self, server_time_ms: int) -> None:
-        """Forgets what is old by the server's time, and takes up what failed before."""
+        """Forget old data by the server's time, and repeat failed work."""
         self.store.forget_old(now_ms=server_time_ms, retention=self._retention)
         self.groups.refresh_stale()
 
@@ -407,7 +402,7 @@ class DeviceClient:
         self._sender.resume()
 
     async def on_handshake_refused(self, status: int, date: str | None) -> None:
-        """Corrects a wrong clock. After 401 and 403 the client API is asked, which gives reasons."""
+        """Correct a wrong clock. After 401 and 403, ask the client API, which gives reasons."""
         if learn_date(self.clock, date) or status not in (401, 403):
             return
         try:

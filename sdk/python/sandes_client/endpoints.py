@@ -1,4 +1,4 @@
-"""Where a deployment is reached, and the audience its tokens are made for."""
+"""Holds the addresses of a deployment, and the audience of its tokens."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from urllib.parse import urlsplit
 
 
 class EndpointsInvalid(ValueError):
-    """The addresses of the service are missing or cannot be used; the message says which."""
+    """Reports addresses that are missing or cannot be used. The message says which."""
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoints:
-    """`http_url` is the base of the client API; `audience` is `sandes:<stage>`."""
+    """Holds the addresses. `http_url` is the base of the client API; `audience` is `sandes:<stage>`."""
 
     http_url: str
     websocket_url: str
@@ -29,7 +29,7 @@ class Endpoints:
 
     @classmethod
     def read(cls, path: Path) -> Endpoints:
-        """From a JSON file with `http_url`, `websocket_url` and `audience`. Raises EndpointsInvalid."""
+        """Read a JSON file with `http_url`, `websocket_url` and `audience`. Raise EndpointsInvalid."""
         values = _read(path)
         try:
             return cls(str(values["http_url"]), str(values["websocket_url"]), str(values["audience"]))
@@ -39,7 +39,9 @@ class Endpoints:
 
 @dataclass(frozen=True, slots=True)
 class AdminEndpoints:
-    """`http_url` is the base of the admin API, `cognito_url` where administrators sign in, `client` what as."""
+    """Holds the addresses for administrators. `http_url` is the base of the admin API. They sign in at `cognito_url` as
+    the app client `client`.
+    """
 
     http_url: str
     cognito_url: str
@@ -53,7 +55,7 @@ class AdminEndpoints:
 
     @classmethod
     def read(cls, path: Path) -> AdminEndpoints:
-        """From a JSON file with `http_url`, `cognito_url` and `admin_client`. Raises EndpointsInvalid."""
+        """Read a JSON file with `http_url`, `cognito_url` and `admin_client`. Raise EndpointsInvalid."""
         values = _read(path)
         try:
             return cls(str(values["http_url"]), str(values["cognito_url"]), str(values["admin_client"]))
@@ -67,16 +69,17 @@ def _read(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise EndpointsInvalid(f"{path} cannot be read: {error.strerror}") from error
     except ValueError as error:
-        raise EndpointsInvalid(f"{path} is not the JSON object it should be") from error
+        raise EndpointsInvalid(f"{path} does not hold the expected JSON object") from error
     if not isinstance(values, dict):
-        raise EndpointsInvalid(f"{path} is not the JSON object it should be")
+        raise EndpointsInvalid(f"{path} does not hold the expected JSON object")
     return values
 
 
 def check_address(name: str, url: str, schemes: tuple[str, str]) -> None:
-    """In clear only to this machine: the token in the request is worth five minutes of somebody's account.
+    """Allow an unencrypted address only on this machine, because a request's token is valid for five
+    minutes.
 
-    `schemes`: the secure one, then the one in clear. Raises EndpointsInvalid.
+    `schemes` are the secure one, then the unencrypted one. Raise EndpointsInvalid.
     """
     parts = urlsplit(url)
     secure, plain = schemes

@@ -1,6 +1,6 @@
-"""Becoming a device: with a phone number, or by a link from another device (docs/protocol/README.md, "Registration").
+"""Registers a device with a phone number, or with a link (docs/protocol/README.md, "Registration").
 
-The keys are on disk before the server sees them, so a lost answer is repeated with the same keys.
+The keys are on disk before the server sees them, so after a lost answer the request is repeated with the same keys.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from sandes_client.store import Store
 
 
 class AlreadyRegistered(Exception):
-    """The profile has an account: another device needs another profile."""
+    """Reports a profile that has an account already. Another device needs another profile."""
 
 
 class Enrolment:
-    """Registers or links the device of one profile. The store stays the caller's to close.
+    """Registers or links the device of one profile. The caller must close the store.
 
-    async with Enrolment(store, endpoints) as enrolment:
-        started = await enrolment.start("+91 98765 43210")
-        address = await enrolment.verify(started.id, code)
+        async with Enrolment(store, endpoints) as enrolment:
+            started = await enrolment.start("+91 98765 43210")
+            address = await enrolment.verify(started.id, code)
 
     Its calls raise ApiError and Unreachable.
     """
@@ -69,21 +69,21 @@ class Enrolment:
         await self._api.close()
 
     async def start(self, phone: str) -> RegistrationStarted:
-        """Have a code sent to `phone`."""
+        """Send a code to `phone`."""
         return await self._api.start_registration(phone)
 
     async def resend(self, registration: str) -> RegistrationStarted:
-        """Have another code sent; not before `resend_after` of the last answer."""
+        """Send another code. This works only after `resend_after` of the last answer."""
         return await self._api.resend_code(registration)
 
     async def verify(self, registration: str, code: str) -> DeviceAddress:
-        """Give the code back. After a lost answer, call it again with the same code."""
+        """Check the code. After a lost answer, call it again with the same code."""
         return self._become(await self._api.verify(registration, code, self._new_device(registration)))
 
     async def join(self, link: str) -> DeviceAddress:
-        """Become one more device of the account that opened the link. `link` is the text of its QR code.
+        """Add this device to the account that opened the link. `link` is the text of its QR code.
 
-        Raises ValueError for another text.
+        Raise ValueError for another text.
         """
         code, (identity, key) = LinkCode.parse(link), self._keys()
 

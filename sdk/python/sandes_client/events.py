@@ -1,4 +1,4 @@
-"""What a device client tells its application."""
+"""Defines the events that a device client gives to its application."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from sandes_client.seal import Notice, SenderClass
 
 
 class State(StrEnum):
-    """Of the connection. The last five are final: the client does nothing more.
+    """Lists the states of the connection. The last five are final: the client does nothing more.
 
     `STORE_FAILED`: the profile cannot be written to (the disk is full, for example), so nothing is received or sent.
-    The client tries the store again, ever more rarely up to once a minute, and connects as soon as it works.
-    `WRONG_SERVICE`: this device's tokens are made for another service than the one that the endpoints lead to.
+    The client tries the store again, with waits that grow to a minute, and connects as soon as it works.
+    `WRONG_SERVICE`: this device's tokens are made for another service than that of the endpoints.
     """
 
     CONNECTING = "connecting"
@@ -31,7 +31,7 @@ class State(StrEnum):
 
 
 class Status(StrEnum):
-    """Of a message that this device sends."""
+    """Lists the states of a message that this device sends."""
 
     QUEUED = "queued"
     ACCEPTED = "accepted"
@@ -42,7 +42,9 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class MessageReceived:
-    """A message is stored on this device. Shown in the order of `at_ms`, the server's epoch milliseconds."""
+    """Reports a message that is stored on this device. Show messages in the order of `at_ms`, the server's epoch
+    milliseconds.
+    """
 
     id: MessageId
     sender: DeviceAddress
@@ -54,9 +56,9 @@ class MessageReceived:
 
 @dataclass(frozen=True, slots=True)
 class NoticeReceived:
-    """A notice of a governance app is stored on this device. `confidential`: not for a locked screen.
+    """Reports a stored notice of a governance app. A `confidential` one is not for a locked screen.
 
-    `void` says why it is to be shown as void: it was `recalled`.
+    `void` is the reason why it is invalid: it was `recalled`.
     """
 
     id: MessageId
@@ -73,10 +75,10 @@ class NoticeReceived:
 
 @dataclass(frozen=True, slots=True)
 class OtpReceived:
-    """A one-time password of a governance app is stored on this device. `expires_at` is epoch seconds.
+    """Reports a stored one-time password of a governance app. `expires_at` is epoch seconds.
 
-    `void` says why it is to be shown as void: `used`, `replaced` or `cancelled`, which can be known before the
-    password itself comes, or `expired`.
+    `void` is the reason why it is invalid: `used`, `replaced` or `cancelled`, which may be known before the password
+    itself arrives, or `expired`.
     """
 
     id: MessageId
@@ -92,7 +94,7 @@ class OtpReceived:
 
 @dataclass(frozen=True, slots=True)
 class Voided:
-    """These messages of the app, which were received before, are to be shown as void from now on."""
+    """Reports messages of the app, received before, that are invalid from now on."""
 
     app: AppId
     ids: tuple[MessageId, ...]
@@ -101,10 +103,10 @@ class Voided:
 
 @dataclass(frozen=True, slots=True)
 class GroupMessageReceived:
-    """A message to a group is stored on this device. Its `version` is the group's when it was accepted.
+    """Reports a stored message to a group. `version` is the group's version when the message was accepted.
 
-    `body` is None where it was kept apart and is gone: it expired before this device asked, or cannot be opened. From
-    an app, `body` is the notice's text and `notice` the rest.
+    `body` is None if it was stored separately and is gone: it expired before this device asked, or cannot be opened.
+    From an app, `body` is the notice's text and `notice` the rest.
     """
 
     id: MessageId
@@ -120,9 +122,9 @@ class GroupMessageReceived:
 
 @dataclass(frozen=True, slots=True)
 class GroupEvent:
-    """Something became of a group that this account is in, was in, or is invited to; it is stored on this device.
+    """Reports a stored event of a group that this account is or was in, or is invited to.
 
-    `actor` did it, None for the system or an app; `subject` is whom it is about; `version` as it is afterwards.
+    `actor` caused it, None for the system or an app. `subject` is whom it concerns. `version` is the version after it.
     """
 
     id: MessageId
@@ -137,13 +139,13 @@ class GroupEvent:
 
     @property
     def rotates_keys(self) -> bool:
-        """Somebody, or a device, may no longer be in the group: the cipher was told to make new sender keys."""
+        """Return whether an account or device may have left the group. The cipher then makes new sender keys."""
         return self.change in _ROTATING
 
 
 @dataclass(frozen=True, slots=True)
 class GroupRefreshed:
-    """What this device knows of the group was read anew; `left`: the account is not in it and not invited."""
+    """Reports that the group was read anew. `left` means that the account is neither in it nor invited."""
 
     group: GroupId
     version: int
@@ -152,10 +154,12 @@ class GroupRefreshed:
 
 @dataclass(frozen=True, slots=True)
 class StatusChanged:
-    """A sent message moved on. `number` is its place in the outbox and stays, even if `id` had to be made anew.
+    """Reports the status of a sent message. `number` is its place in the outbox and stays, even if `id` was
+    renewed.
 
-    `code` says why it failed, a code of the protocol's registry. `undetermined`: the message has failed, but the
-    server may have accepted it nevertheless. The client does not send it again; a receipt may still move it on.
+    `code` is why it failed, a code of the protocol's registry. `undetermined` means that the message has failed, but
+    the server may have accepted it nevertheless. The client does not send it again; a receipt may still change its
+    status.
     """
 
     number: int
@@ -167,11 +171,11 @@ class StatusChanged:
 
 @dataclass(frozen=True, slots=True)
 class EnvelopeRefused:
-    """An envelope was not shown and has been acked. `envelope` is its id in base64url.
+    """Reports an envelope that was not shown and has been acked. `envelope` is its id in base64url.
 
-    `not_from_service`: it was not sealed by a key of the service, or was changed on its way; somebody may have written
-    into the service's database. `former_format`: its format proves nothing about who wrote it. `unreadable`: this
-    device has no key for it, or cannot read what is in it.
+    `not_from_service`: no key of the service sealed it, or it was changed on its way; somebody may have written into
+    the service's database. `former_format`: its format does not prove who wrote it. `unreadable`: this device has no
+    key for it, or cannot read its content.
     """
 
     envelope: str
@@ -180,9 +184,10 @@ class EnvelopeRefused:
 
 @dataclass(frozen=True, slots=True)
 class ServiceKeysRejected:
-    """The service names keys that do not follow from those this device has pinned. It goes on with the pinned ones.
+    """Reports that the service names keys that do not follow from the pinned ones. The device keeps the
+    pinned ones.
 
-    What other keys sealed is neither shown nor acked until the service names keys that follow.
+    Envelopes sealed by other keys are neither shown nor acked until the service names keys that follow.
     """
 
     reason: str
@@ -190,9 +195,9 @@ class ServiceKeysRejected:
 
 @dataclass(frozen=True, slots=True)
 class AttestationKeysRejected:
-    """The service names keys of attestations that do not follow from those this device has pinned.
+    """Reports that the service names keys of attestations that do not follow from the pinned ones.
 
-    The device goes on with the pinned keys: officials whose attestations other keys have signed are not verified.
+    The device keeps the pinned keys. Officials whose attestations other keys have signed are not shown as verified.
     """
 
     reason: str
@@ -205,10 +210,10 @@ class ConnectionChanged:
 
 @dataclass(frozen=True, slots=True)
 class Revoked:
-    """The device is no longer one of the account's.
+    """Reports that the device no longer belongs to the account.
 
-    `unlinked`, `replaced` and `refused` are the server's word, and the keys have been destroyed. `unknown`: the
-    server does not accept this device's tokens and does not say why; the keys are kept.
+    `unlinked`, `replaced` and `refused` are the server's word, and the keys have been destroyed. `unknown`: the server
+    does not accept this device's tokens and gives no reason; the keys are kept.
     """
 
     reason: Literal["unlinked", "replaced", "refused", "unknown"]
@@ -216,7 +221,7 @@ class Revoked:
 
 @dataclass(frozen=True, slots=True)
 class Superseded:
-    """Another process connected as this device; this one has stopped and leaves the field to it."""
+    """Reports that another process connected as this device. This one has stopped."""
 
 
 _ROTATING = (GroupChange.LEFT, GroupChange.REMOVED, GroupChange.DISSOLVED, GroupChange.MEMBERS, GroupChange.DEVICES)

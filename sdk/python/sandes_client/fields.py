@@ -1,4 +1,4 @@
-"""Values out of decoded CBOR, each of exactly the sort that the format says. All raise ValueError."""
+"""Reads values from decoded CBOR, each of exactly the type that the format states. All functions raise ValueError."""
 
 from __future__ import annotations
 

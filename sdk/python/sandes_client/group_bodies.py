@@ -1,4 +1,4 @@
-"""What envelopes of groups hold, and bodies that are kept apart from them (docs/protocol/seal2.md)."""
+"""Parses the content of group envelopes, and opens bodies that are stored separately (docs/protocol/seal2.md)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _NONCE = bytes(12)
 
 @dataclass(frozen=True, slots=True)
 class BodyPointer:
-    """Where a body lies and how it is opened. `size` is that of the opened body, bytes."""
+    """Holds the place and key of a stored body. `size` is that of the opened body, bytes."""
 
     id: bytes
     content_key: bytes = field(repr=False)
@@ -28,23 +28,25 @@ class BodyPointer:
 
     @property
     def text(self) -> str:
-        """The id as a `fetch` frame names it."""
+        """Return the id as a `fetch` frame names it."""
         return base64url_text(self.id)
 
     def open(self, data: bytes) -> bytes:
-        """The body. Raises EnvelopeUnreadable for other bytes than those this pointer was made for."""
+        """Open the body. Raise EnvelopeUnreadable for other bytes than those of this pointer."""
         try:
             body = bindings.crypto_aead_chacha20poly1305_ietf_decrypt(data, self.id, _NONCE, self.content_key)
         except (CryptoError, ValueError) as error:
-            raise EnvelopeUnreadable("the body is not the one that the message points to") from error
+            raise EnvelopeUnreadable("the body is not the one to which the message points") from error
         if len(body) != self.size:
-            raise EnvelopeUnreadable("the body is of another size than the message says")
+            raise EnvelopeUnreadable("the body's size differs from the message's")
         return body
 
 
 @dataclass(frozen=True, slots=True)
 class GroupMessage:
-    """`version` is the group's when the message was accepted. `body` is a pointer where it has to be fetched."""
+    """Holds a message to a group. `version` is the group's when the message was accepted. `body` is a pointer if it has
+    to be fetched.
+    """
 
     group: GroupId
     version: int
@@ -52,7 +54,7 @@ class GroupMessage:
 
 
 class GroupChange(IntEnum):
-    """What became of a group; the numbers are part of the format."""
+    """Lists the changes of a group. The numbers are part of the format."""
 
     INVITED = 1
     JOINED = 2
@@ -67,7 +69,9 @@ class GroupChange(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """`actor` did it, None for the system or an app; `subject` is whom it is about. `version` as it is afterwards."""
+    """Holds a change. `actor` made it, None for the system or an app. `subject` is whom it concerns. `version` is the
+    version after it.
+    """
 
     group: GroupId
     version: int
@@ -79,7 +83,7 @@ class Changed:
 
 
 def parse_group_message(body: bytes) -> GroupMessage:
-    """The body of an envelope of kind GROUP_MESSAGE. Raises EnvelopeUnreadable for anything else."""
+    """Parse the body of an envelope of kind GROUP_MESSAGE. Raise EnvelopeUnreadable for anything else."""
     try:
         fields = cbor_map(cbor2.loads(body))
         if (3 in fields) == (4 in fields):
@@ -95,7 +99,7 @@ def parse_group_message(body: bytes) -> GroupMessage:
 
 
 def parse_group_event(body: bytes) -> Changed:
-    """The body of an envelope of kind GROUP_EVENT. Raises EnvelopeUnreadable for anything else."""
+    """Parse the body of an envelope of kind GROUP_EVENT. Raise EnvelopeUnreadable for anything else."""
     try:
         fields = cbor_map(cbor2.loads(body))
         return Changed(

@@ -1,4 +1,4 @@
-"""The calls of the client API that are about groups (docs/protocol/client-openapi.json)."""
+"""Makes the calls of the client API about groups (docs/protocol/client-openapi.json)."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ Role = Literal["owner", "admin", "member"]
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """A group as the caller may see it.
+    """Holds the part of a group that the caller may see.
 
-    `version` rises with every change. `role` is the caller's own, None for one who is only `invited` or may join.
-    `expires_at` is the invitation's, epoch seconds. `organisation` and `unit` are the owner's, of an official group.
+    `version` rises with every change. `role` is the caller's own, None if the caller is only `invited` or may join.
+    `expires_at` is the invitation's, epoch seconds. `organisation` and `unit` own an official group.
     """
 
     group: GroupId
@@ -42,7 +42,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class GroupEntry:
-    """A group that the caller is in (`role`), or is invited to until `expires_at`, epoch seconds."""
+    """Holds a group that the caller is in (`role`), or is invited to until `expires_at`, epoch seconds."""
 
     group: GroupId
     name: str
@@ -52,7 +52,9 @@ class GroupEntry:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """`joined_at` is epoch milliseconds. Class, name and post as far as the caller may see them."""
+    """Holds a member. `joined_at` is epoch milliseconds. Class, name and post are given as far as the caller may see
+    them.
+    """
 
     account: AccountId
     state: Literal["member", "invited"]
@@ -65,9 +67,10 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A post was stored for `devices` of the `members`; `waiting` of them have not fetched it yet.
+    """Holds how far a post was delivered: stored for `devices` of the `members`, of which `waiting` have not fetched
+    it.
 
-    `complete` once it has been stored for all members.
+    `complete` is true once it has been stored for all members.
     """
 
     members: int
@@ -77,13 +80,13 @@ class Delivery:
 
 
 class GroupCalls:
-    """One method per route. Each raises ApiError or Unreachable."""
+    """Calls the routes of groups, with one method per route. Each raises ApiError or Unreachable."""
 
     def __init__(self, api: ClientApi) -> None:
         self._api = api
 
     async def create(self, ref: str, name: str, posting: Posting) -> Group:
-        """An informal group. The same `ref` gives the same group again."""
+        """Create an informal group. The same `ref` gives the same group again."""
         return group_of(await self._api.signed("POST", "v1/groups", {"ref": ref, "name": name, "posting": posting}))
 
     async def page(self, cursor: str | None) -> tuple[list[GroupEntry], str | None]:
@@ -102,7 +105,7 @@ class GroupCalls:
         return group_of(await self._api.signed("GET", _path(group)))
 
     async def change(self, group: GroupId, changes: dict[str, Any], *, version: int) -> Group:
-        """`precondition_failed` if the group is no longer at `version`."""
+        """Change a group. Raise ApiError `precondition_failed` if it is no longer at `version`."""
         act = statements.open_group(group, changes["open"]) if changes.get("open") is not None else None
         return group_of(await self._api.signed("PATCH", _path(group), changes, version=version, act=act))
 
@@ -119,25 +122,25 @@ class GroupCalls:
         )
 
     async def put_member(self, group: GroupId, account: AccountId, role: Role) -> Member:
-        """Join, for the own account; invite, or change the role of, another. Answers what they are then."""
+        """Join with the own account, or invite another account or change its role. Return the member as it is then."""
         act = statements.put_member(group, account, role)
         answer = await self._api.signed("PUT", f"{_path(group)}/members/{path_part(account)}", {"role": role}, act=act)
         return read_answer(lambda: _member(answer))
 
     async def remove_member(self, group: GroupId, account: AccountId) -> None:
-        """Remove somebody, take an invitation back, or leave."""
+        """Remove a member, withdraw an invitation, or leave."""
         act = statements.remove_member(group, account)
         await self._api.signed("DELETE", f"{_path(group)}/members/{path_part(account)}", act=act)
 
     async def delivery(self, group: GroupId, message: MessageId, cursor: str | None) -> tuple[Delivery, str | None]:
-        """`waiting` counts one page of members."""
+        """Return the delivery of a post. `waiting` counts one page of members."""
         path = f"{_path(group)}/messages/{path_part(message)}"
         answer = await self._api.signed("GET", path, query=of_cursor(cursor))
         return read_answer(lambda: (Delivery(**known(Delivery, answer)), next_cursor(answer)))
 
 
 def group_of(answer: Any) -> Group:
-    """From an answer of the service, or from what was kept of one. Raises Unreachable."""
+    """Return a group from an answer of the service, or from a stored answer. Raise Unreachable."""
     return read_answer(lambda: Group(**{**known(Group, answer), "group": parse_group(answer["group"])}))
 
 
@@ -146,7 +149,7 @@ def _member(row: dict[str, Any]) -> Member:
 
 
 def known(shape: type[Any], answer: dict[str, Any]) -> dict[str, Any]:
-    """The fields that this client knows; a later service may give more."""
+    """Return the fields that this client knows. A later service may send more."""
     return {field.name: answer[field.name] for field in fields(shape) if field.name in answer}
 
 

@@ -1,7 +1,7 @@
-"""Receiving from groups: messages, events, and bodies that are kept apart (docs/protocol/groups.md).
+"""Receives from groups: messages, events, and bodies that are stored separately (docs/protocol/groups.md).
 
-A body that a message points to is fetched and stored before the envelope is acked. One that cannot be had now leaves
-the envelope unacked, so that it comes again with the next connection.
+A body to which a message points is fetched and stored before the envelope is acked. If that is not possible now, the
+envelope stays unacked, so that it comes again with the next connection.
 """
 
 from __future__ import annotations
@@ -32,24 +32,24 @@ logger = logging.getLogger(__name__)
 
 FETCHED_AT_ONCE = 4
 FETCH_TRIES = 4
-"""After so many refusals the body is left for the next time the envelope comes."""
+"""Number of refusals after which a body waits until the envelope comes again."""
 
 
 class _NotNow(Exception):
-    """The service did not give the body; it may the next time."""
+    """Reports that the service did not give the body. It may do so the next time."""
 
 
 class Owner(Protocol):
-    """What receiving from groups asks of the device client it belongs to."""
+    """Defines what receiving from groups needs from its device client."""
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]: ...
 
     def on_group_version(self, group: GroupId, *, at_once: bool = False) -> None:
-        """What is known of the group is older than what was heard. `at_once`: however many members it has."""
+        """Refresh the group, because a newer version is known. With `at_once`, do so however many members it has."""
         ...
 
     def on_store_failed(self, error: sqlite3.Error) -> None:
-        """Nothing can be stored, so nothing is to be received until the store works again."""
+        """Stop receiving until the store works again, because nothing can be stored."""
         ...
 
 
@@ -88,9 +88,10 @@ class GroupIncoming:
         return bool(self._fetching)
 
     def take(self, envelope: EnvelopeId, opened: Opened) -> list[Event] | None:
-        """Store it, in the caller's transaction. None: its body is being fetched, and it is not to be acked yet.
+        """Store an envelope in the caller's transaction. Return None if its body is being fetched and it must not be
+        acked yet.
 
-        Raises EnvelopeUnreadable or BodyUnreadable.
+        Raise EnvelopeUnreadable or BodyUnreadable.
         """
         if envelope in self._fetching:
             return None
@@ -131,13 +132,15 @@ class GroupIncoming:
         return [event]
 
     def _is_own_end(self, event: GroupEvent) -> bool:
-        """It is asked about all the same: events carry the version at which they are sent, and whoever was removed
-        and added again before that hears of both with the same one.
+        """Return whether the event ends the own membership. The group is read nevertheless.
+
+        Events carry the version at which they are sent. An account that was removed and added again gets both with the
+        same version.
         """
         return event.change in (GroupChange.LEFT, GroupChange.REMOVED) and event.subject == self._own
 
     def _add(self, opened: Opened, message: GroupMessage, body: bytes | None) -> GroupMessageReceived:
-        """Store the message; without a body if that is gone."""
+        """Store the message, without a body if that is gone."""
         notice = None
         if isinstance(opened.sender, AppSender):
             notice = parse_notice(body) if body is not None else None
@@ -163,7 +166,7 @@ class GroupIncoming:
         return received
 
     def _missed_changes(self, group: GroupId, *, before: int) -> bool:
-        """True if the group is known, and got to that version by changes that this device was not told of."""
+        """Return whether the group is known and has reached the version by changes that this device did not see."""
         known = self._store.groups.read(group)
         return known is not None and known.heard_version < before
 
@@ -182,7 +185,7 @@ class GroupIncoming:
             raise
         except DeviceStopped:
             self._fetching.discard(envelope)
-            self._has_news()  # nobody waits for what will not come
+            self._has_news()  # nothing that was awaited will arrive
             raise
         self._fetching.discard(envelope)
         self._has_news()
@@ -199,14 +202,14 @@ class GroupIncoming:
             self._emit(received)
 
     async def _body(self, pointer: BodyPointer) -> bytes | None:
-        """The opened body, None if it is gone for good. Raises _NotNow or DeviceStopped."""
+        """Return the opened body, or None if it is gone for good. Raise _NotNow or DeviceStopped."""
         refusals = 0
         while True:
             try:
                 answer = await self._link.request({"type": "fetch", "body": pointer.text}, "body")
                 return pointer.open(parse_base64url(str(answer.get("data"))))
             except SocketClosed:
-                continue  # the next live socket
+                continue  # retry on the next live socket
             except FrameRefused as refused:
                 if refused.code == "not_found":
                     return None

@@ -1,4 +1,4 @@
-"""Groups, as an application uses them: `DeviceClient.groups`."""
+"""Provides the application's interface for groups: `DeviceClient.groups`."""
 
 from __future__ import annotations
 
@@ -26,11 +26,13 @@ REF_BYTES = 16
 LARGE_MEMBERS = 500
 READ_TRIES = 4
 SPREAD_SECONDS = 600.0
-"""All members hear of a new version of a large group in the same moment, and ask for it over so long a time."""
+"""Time over which members spread their requests for a new version of a large group, of which they all hear at once."""
 
 
 class Groups:
-    """Calls raise ApiError or Unreachable, and ValueError for a text that is no id. What they tell is kept here too."""
+    """Calls the service about groups and stores the answers. Calls raise ApiError or Unreachable, and ValueError for a
+    malformed id.
+    """
 
     def __init__(
         self,
@@ -58,25 +60,23 @@ class Groups:
         self._chance = chance
         self._refreshing: set[GroupId] = set()
 
-    # Messages
-
     def post(self, group: str, body: bytes, *, expires_in: int | None = None) -> Outgoing:
-        """Write a message to the group into the outbox; `DeviceClient.wait_for` tells when it is accepted.
+        """Write a message to the group into the outbox. `DeviceClient.wait_for` waits until it is accepted.
 
-        It gets no further than `accepted`: `delivery` tells whom it has reached.
+        Its status ends with `accepted`. `delivery` returns whom it has reached.
         """
         return self._sender.put(group_recipient(parse_group(group)), body, expires_in=expires_in)
 
     def queue(self, group: str, body: bytes, *, expires_in: int | None = None) -> Outgoing:
-        """Write a message to the group into the outbox and leave it to whichever run sends it."""
+        """Write a message to the group into the outbox and leave sending to another run."""
         return self._sender.queue(group_recipient(parse_group(group)), body, expires_in=expires_in)
 
     def mark_shown(self, group: str, ids: Sequence[MessageId]) -> None:
-        """These messages and events were shown. Nobody is told."""
+        """Note that these messages and events were shown. Nobody is notified."""
         self._store.group_inbox.mark_shown(parse_group(group), ids)
 
     async def delivery(self, group: str, message: str) -> Delivery:
-        """How far one's own message to the group has come, over all members."""
+        """Return how far an own message to the group was delivered, over all members."""
         id, waiting, cursor = parse_group(group), 0, None
         while True:
             page, cursor = await self._calls.delivery(id, MessageId(message), cursor)
@@ -84,25 +84,26 @@ class Groups:
             if cursor is None:
                 return Delivery(page.members, page.devices, waiting, page.complete)
 
-    # Groups
-
     async def create(self, name: str, *, posting: Posting = "all", ref: str | None = None) -> Group:
-        """An informal group with the caller as its owner.
+        """Create an informal group with the caller as its owner.
 
-        `ref` (22 characters of base64url, drawn if left out) names the operation: give the same one to repeat it.
+        `ref` (22 characters of base64url, random by default) names the operation. Repeat the operation with the same
+        one.
         """
         ref = ref or base64url_text(self._chance.secret_bytes(REF_BYTES))
         return self._keep(await self._calls.create(ref, name, posting))
 
     async def mine(self) -> list[GroupEntry]:
-        """The groups that the account is in or invited to."""
+        """List the groups that the account is in or invited to."""
         return await every(self._calls.page)
 
     async def show(self, group: str) -> Group:
         return self._keep(await self._calls.show(parse_group(group)))
 
     def known(self, group: str) -> Group | None:
-        """What this device knows of the group without asking; None if nothing, or if the account is not in it."""
+        """Return what this device knows of the group without asking, or None if nothing, or if the account is not in
+        it.
+        """
         stored = self._store.groups.read(parse_group(group))
         return group_of(stored.details) if stored and stored.details and not stored.is_left else None
 
@@ -115,7 +116,9 @@ class Groups:
         open: bool | None = None,
         version: int | None = None,
     ) -> Group:
-        """`precondition_failed` if the group has changed since `version`; since it was last read if left out."""
+        """Change a group. Raise ApiError `precondition_failed` if it has changed since `version`, by default the last
+        one read.
+        """
         changes = {"name": name, "posting": posting, "open": open}
         if version is None:
             version = (self.known(group) or await self.show(group)).version
@@ -123,20 +126,19 @@ class Groups:
         return self._keep(await self._calls.change(parse_group(group), given, version=version))
 
     async def dissolve(self, group: str) -> None:
-        """End an informal group for all its members."""
+        """Dissolve an informal group for all its members."""
         await self._calls.dissolve(parse_group(group))
         self._gone(parse_group(group))
-
-    # Members
 
     async def members(self, group: str) -> list[Member]:
         id = parse_group(group)
         return await every(lambda cursor: self._calls.members(id, cursor))
 
     async def invite(self, group: str, account: str) -> Member:
-        """Ask somebody in: they are a member once they `join`. Of an official group, an admin may add them at once.
+        """Invite an account, which becomes a member once it calls `join`. In an official group, an admin may add
+        officials directly.
 
-        Answers what they are then, who is in the group already stays what they are.
+        Return the member as it is then. A member's role does not change.
         """
         return await self._put(group, parse_account(account), "member")
 
@@ -146,15 +148,15 @@ class Groups:
         return await self.show(group)
 
     async def set_role(self, group: str, account: str, role: Role) -> Member:
-        """Answers what they are then: nobody changes their own role."""
+        """Set a member's role and return the member as it is then. Nobody changes their own role."""
         return await self._put(group, parse_account(account), role)
 
     async def hand_over(self, group: str, account: str) -> Member:
-        """Make a member the owner of an informal group; the caller becomes an admin."""
+        """Make a member the owner of an informal group. The caller becomes an admin."""
         return await self._put(group, parse_account(account), "owner")
 
     async def remove(self, group: str, account: str) -> None:
-        """Remove a member, or take an invitation back."""
+        """Remove a member, or withdraw an invitation."""
         await self._calls.remove_member(parse_group(group), parse_account(account))
 
     async def leave(self, group: str) -> None:
@@ -162,15 +164,15 @@ class Groups:
         await self._calls.remove_member(parse_group(group), self._own)
         self._gone(parse_group(group))
 
-    # What is known of groups, kept fresh
+    # Keep stored groups fresh
 
     def refresh_stale(self) -> None:
-        """Take up what was heard and not yet asked about: by an earlier run, or when asking failed."""
+        """Refresh groups whose newer version is not read yet, because of an earlier run or a failed request."""
         for group in self._store.groups.stale():
             self.refresh(group)
 
     def refresh(self, group: GroupId, *, at_once: bool = False) -> None:
-        """Read the group anew in the background; if it is large, some time later unless `at_once`."""
+        """Read the group anew in the background. A large group is read later, unless `at_once` is true."""
         if group not in self._refreshing:
             self._refreshing.add(group)
             self._spawn(self._refresh(group, at_once))
@@ -185,7 +187,9 @@ class Groups:
             self._refreshing.discard(group)
 
     async def _refresh_until_fresh(self, group: GroupId) -> None:
-        """After `READ_TRIES` it is left to the next welcome or ping (`refresh_stale`)."""
+        """Read until the group is fresh, `READ_TRIES` times at most. The next welcome or ping continues
+        (`refresh_stale`).
+        """
         tried = 0
         while (stored := self._store.groups.read(group)) and stored.is_stale:
             try:
@@ -202,7 +206,7 @@ class Groups:
             self._emit(GroupRefreshed(group, version, left=bool(stored and stored.is_left)))
 
     async def _read_anew(self, group: GroupId) -> int:
-        """Answers the version known now. Raises ApiError or Unreachable."""
+        """Read the group and return the version that is known now. Raise ApiError or Unreachable."""
         stored = self._store.groups.read(group)
         heard = stored.heard_version if stored else 0
         try:
@@ -216,7 +220,7 @@ class Groups:
             self._keep(fresh)
             raise Unreachable("the service answered with an older version than it has told of")
         was_in = stored is not None and (stored.details or {}).get("role") is not None
-        if was_in and fresh.role is None:  # an open group is still seen from outside
+        if was_in and fresh.role is None:  # an open group is visible to people outside it
             self._store.groups.left_at(group, fresh.version, now_ms=self._server_clock.now_ms())
         else:
             self._keep(fresh)

@@ -1,6 +1,6 @@
-"""Identifiers and their text forms (docs/protocol/README.md, "Ids").
+"""Defines identifiers and their text forms (docs/protocol/README.md, "Ids").
 
-The client keeps ids as the text that travels; bytes appear only where something is signed or unsealed.
+The client keeps ids as the text that is sent. Bytes appear only where something is signed or unsealed.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from dataclasses import dataclass
 from typing import NewType
 
 AccountId = NewType("AccountId", str)
-"""13 characters of lower-case base32: 8 bytes."""
+"""Has 13 characters of lower-case base32: 8 bytes."""
 
 AppId = NewType("AppId", str)
-"""Of a governance app; reads like an account id."""
+"""Is the id of a governance app. It has the form of an account id."""
 
 GroupId = NewType("GroupId", str)
-"""Reads like an account id."""
+"""Has the form of an account id."""
 
 MessageId = NewType("MessageId", str)
-"""A UUIDv7 (RFC 9562) in lower case with hyphens."""
+"""Is a UUIDv7 (RFC 9562) in lower case with hyphens."""
 
 EnvelopeId = NewType("EnvelopeId", str)
-"""24 bytes as base64url; its first 16 bytes are the message id."""
+"""Has 24 bytes as base64url. Its first 16 bytes are the message id."""
 
 RandomBytes = Callable[[int], bytes]
 
@@ -37,7 +37,7 @@ _BASE64URL_TEXT = re.compile(r"[A-Za-z0-9_-]*")
 
 @dataclass(frozen=True, slots=True)
 class DeviceAddress:
-    """One device of one account; `account.number` in tokens."""
+    """Names one device of one account; `account.number` in tokens."""
 
     account: AccountId
     device: int
@@ -48,7 +48,7 @@ class DeviceAddress:
 
 @dataclass(frozen=True, slots=True)
 class AppSender:
-    """A governance app as the sender. `name` is the server's word, to be shown."""
+    """Names a governance app as the sender. `name` is the server's word, for display."""
 
     app: AppId
     name: str
@@ -59,7 +59,7 @@ def base64url_text(data: bytes) -> str:
 
 
 def parse_base64url(text: str) -> bytes:
-    """Decode base64url without padding. Raises ValueError for anything but its one canonical form."""
+    """Decode base64url without padding. Raise ValueError for anything but its one canonical form."""
     if not _BASE64URL_TEXT.fullmatch(text):
         raise ValueError("expected base64url without padding")
     try:
@@ -80,18 +80,18 @@ def account_bytes(account: AccountId) -> bytes:
 
 
 def parse_account(text: str) -> AccountId:
-    """Raises ValueError for anything but 13 characters of lower-case base32 in canonical form."""
+    """Check an account id. Raise ValueError for anything but 13 characters of lower-case base32 in canonical form."""
     if not _ACCOUNT_TEXT.fullmatch(text) or account_text(account_bytes(AccountId(text))) != text:
-        raise ValueError("an account id is 13 characters of lower-case base32")
+        raise ValueError("an account id has 13 characters of lower-case base32")
     return AccountId(text)
 
 
 def parse_group(text: str) -> GroupId:
-    """Raises ValueError for anything but 13 characters of lower-case base32 in canonical form."""
+    """Check a group id. Raise ValueError for anything but 13 characters of lower-case base32 in canonical form."""
     try:
         return GroupId(parse_account(text))
     except ValueError:
-        raise ValueError("a group id is 13 characters of lower-case base32") from None
+        raise ValueError("a group id has 13 characters of lower-case base32") from None
 
 
 def group_bytes(group: GroupId) -> bytes:
@@ -99,7 +99,7 @@ def group_bytes(group: GroupId) -> bytes:
 
 
 def parse_envelope(text: str) -> EnvelopeId:
-    """Raises ValueError unless `text` is 24 bytes of base64url."""
+    """Check an envelope id. Raise ValueError unless `text` is 24 bytes of base64url."""
     if len(parse_base64url(text)) != ENVELOPE_BYTES:
         raise ValueError(f"an envelope id has {ENVELOPE_BYTES} bytes")
     return EnvelopeId(text)
@@ -114,12 +114,12 @@ def message_bytes(message: MessageId) -> bytes:
 
 
 def message_time_ms(message: MessageId) -> int:
-    """The epoch milliseconds that a UUIDv7 opens with (RFC 9562 section 5.7)."""
+    """Return the epoch milliseconds with which a UUIDv7 begins (RFC 9562 section 5.7)."""
     return int.from_bytes(message_bytes(message)[:6], "big")
 
 
 def new_message_id(now_ms: int, random_bytes: RandomBytes) -> MessageId:
-    """A UUIDv7 for `now_ms`, which should be the server's time."""
+    """Return a UUIDv7 for `now_ms`, which should be the server's time."""
     tail = bytearray(random_bytes(10))
     tail[0] = 0x70 | tail[0] & 0x0F
     tail[2] = 0x80 | tail[2] & 0x3F

@@ -1,4 +1,4 @@
-"""Receiving: open, store, tell the application, ack (docs/protocol/README.md, "Receiving")."""
+"""Receives envelopes: open, store, notify the application, ack (docs/protocol/README.md, "Receiving")."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ _STATUSES = {ReceiptKind.DELIVERED: Status.DELIVERED, ReceiptKind.READ: Status.R
 
 
 class Incoming:
-    """Turns envelopes into stored messages and acks. An ack leaves only after the message is on disk."""
+    """Turns envelopes into stored messages and acks. An ack is sent only after the message is on disk."""
 
     def __init__(
         self,
@@ -97,9 +97,10 @@ class Incoming:
         self.has_news()
 
     def take(self, envelopes: list[Frame]) -> None:
-        """Store what one frame brought and line up its acks, all in one transaction, then tell the application.
+        """Store the content of one frame and queue its acks in one transaction, then notify the
+        application.
 
-        Raises sqlite3.Error: nothing of the frame is stored, acked or told then, and it will come again.
+        Raise sqlite3.Error. Nothing of the frame is then stored, acked or reported, and it will come again.
         """
         events: list[Event] = []
         with self._store.transaction():
@@ -111,7 +112,7 @@ class Incoming:
         self.has_news()
 
     def has_news(self) -> None:
-        """There may be something to ack or to tell authors."""
+        """Wake the task that sends acks and receipts."""
         self._told.clear()
         self._to_tell.set()
 
@@ -120,7 +121,9 @@ class Incoming:
         await self._told.wait()
 
     async def keep_telling(self) -> None:
-        """Send acks and receipts as they fall due, up to 100 ids in a frame, each until it is answered."""
+        """Send acks and receipts when they are due, up to 100 ids in a frame. Repeat each frame until it is
+        answered.
+        """
         try:
             while True:
                 await self._to_tell.wait()
@@ -131,10 +134,10 @@ class Incoming:
                 except sqlite3.Error as error:  # `has_news` is called when the store works again
                     self._owner.on_store_failed(error)
         finally:
-            self._told.set()  # nobody waits for what will not come
+            self._told.set()  # nothing that was awaited will arrive
 
     async def tell(self) -> None:
-        """Send the acks and receipts that are due now. Raises DeviceStopped."""
+        """Send the acks and receipts that are due now. Raise DeviceStopped."""
         attempt = 0
         while batch := self._store.inbox.next_acks():
             frame: Frame = {"type": "ack", "ids": list(batch.envelopes)}
@@ -143,11 +146,11 @@ class Incoming:
             try:
                 await self._link.request(frame, "acked")
             except SocketClosed:
-                continue  # the next live socket
+                continue  # retry on the next live socket
             except FrameRefused as refused:
                 if refused.code == "invalid_frame":
-                    logger.error("the server does not take an ack: %s", refused.details)
-                    self._store.inbox.acked(batch)  # what still waits there comes again and is acked anew
+                    logger.error("the server refuses an ack: %s", refused.details)
+                    self._store.inbox.acked(batch)  # envelopes that still wait come again and are acked anew
                 await self._clock.sleep(refused.retry_after or self._chance.full_jitter(attempt))
                 attempt += 1
                 continue
@@ -180,7 +183,9 @@ class Incoming:
         return events or []
 
     def _open(self, id: EnvelopeId, envelope: Frame) -> Opened:
-        """Raises UnknownServiceKey only for an envelope that may be opened after the service was heard again."""
+        """Open an envelope. Raise UnknownServiceKey only if it may be opened after the service has named its keys
+        again.
+        """
         try:
             return open_envelope(
                 id,
@@ -233,7 +238,9 @@ class Incoming:
         return [message_received]
 
     def _take_from_app(self, opened: Opened, app: AppSender) -> list[Event]:
-        """What apps send is written by the server's rules, not a person's cipher. What came twice, the store knows."""
+        """Store a message of an app. The server's rules define its form, not a person's cipher. The store detects
+        duplicates.
+        """
         now_ms = self._server_clock.now_ms()
         void = parse_void(opened.body) if opened.kind is Kind.CONTROL else None
         message = None if void else _app_message(opened, app, now_ms)

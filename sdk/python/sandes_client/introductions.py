@@ -1,4 +1,4 @@
-"""Follow the introductions by which a pinned key is replaced (docs/protocol/service-keys.md)."""
+"""Follows the introductions by which a pinned key is replaced (docs/protocol/service-keys.md)."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from sandes_client.ids import parse_base64url
 
 MAX_NUMBER = 255
 SEALING = b"SANDES1/service-key"
-"""Opens what introductions of the keys sign that seal envelopes."""
+"""Prefix of the statements that keys for sealing envelopes sign as introductions."""
 ATTESTING = b"SANDES1/attestation-key"
-"""Opens what introductions of the keys sign that sign attestations."""
+"""Prefix of the statements that keys for signing attestations sign as introductions."""
 
 _SIGNATURE_BYTES = 64
 
 
 class KeysRefused(Exception):
-    """The keys that the service names do not follow from those that are pinned. The text says why."""
+    """Reports that the service's keys do not follow from the pinned ones. The text gives the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class IntroducedKey:
-    """`public` is the key; `successor` checks the introduction of the next key."""
+    """Holds an introduced key. `public` is the key; `successor` checks the introduction of the next key."""
 
     number: int
     public: bytes
@@ -38,22 +38,23 @@ class IntroducedKey:
 
 @dataclass(frozen=True, slots=True)
 class Followed:
-    """The keys that an accepted list names, by number, and below which number keys were ended."""
+    """Holds the keys of an accepted list by number, and the number below which keys were ended."""
 
     statements: Mapping[int, bytes]
     oldest: int
 
 
 def follow(told: Any, pinned: Mapping[int, bytes], *, label: bytes) -> Followed:
-    """Check a list of introductions against the pinned ones. The first list has to follow only from its own first key.
+    """Check a list of introductions against the pinned ones. The first list has to follow only from its own
+    first key.
 
-    Raises KeysRefused: a pinned key differs, or a new one is not introduced by the one before.
+    Raise KeysRefused if a pinned key differs, or if a new one is not introduced by the one before.
     """
     try:
         oldest = number_of(told["oldest"])
         given = [_parsed(one) for one in told["introductions"]]
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise KeysRefused("the service does not name its keys in a form that is known here") from error
+        raise KeysRefused("the service's list of keys has an unknown form") from error
     chain = _chain(given, [read_introduction(pinned[number]) for number in sorted(pinned)], label)
     if oldest > chain[-1].number:
         raise KeysRefused("every key has been ended")
@@ -61,7 +62,7 @@ def follow(told: Any, pinned: Mapping[int, bytes], *, label: bytes) -> Followed:
 
 
 def read_introduction(statement: bytes) -> IntroducedKey:
-    """Raises ValueError for anything but a statement of format 1."""
+    """Read a statement. Raise ValueError for anything but a statement of format 1."""
     try:
         said = cbor_map(cbor2.loads(statement))
         number, public, successor = number_of(said[2]), sized(said[3], 32), sized(said[4], 32)
@@ -93,9 +94,9 @@ def _chain(
             raise KeysRefused("an introduction is missing")
         if key.number in known:
             if known[key.number].statement != key.statement:
-                raise KeysRefused(f"key {key.number} is not the one that is pinned")
+                raise KeysRefused(f"key {key.number} differs from the pinned one")
         elif newest is not None and key.number < newest.number:
-            raise KeysRefused(f"key {key.number} is before the pinned ones, which do not vouch for it")
+            raise KeysRefused(f"key {key.number} is older than the pinned ones, which do not introduce it")
         else:
             before = chain[-1] if chain else newest
             if before is not None:
@@ -106,7 +107,7 @@ def _chain(
     if not chain:
         raise KeysRefused("the service names no key")
     if newest is not None and chain[-1].number < newest.number:
-        raise KeysRefused("the service names only keys of before")
+        raise KeysRefused("the service names only older keys")
     return chain
 
 

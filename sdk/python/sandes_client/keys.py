@@ -1,4 +1,4 @@
-"""The device's two key pairs: Ed25519 to sign with (identity), X25519 to be sealed to (seal key)."""
+"""Holds the device's two key pairs: Ed25519 for signing (identity), and X25519 for sealing (seal key)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sandes_client.ids import RandomBytes
 
 @dataclass(frozen=True, slots=True, repr=False)
 class IdentityKey:
-    """An Ed25519 pair, kept as its 32-byte seed: of a device, or of a link."""
+    """Holds an Ed25519 pair as its 32-byte seed. It belongs to a device or a link."""
 
     seed: bytes
 
@@ -24,13 +24,13 @@ class IdentityKey:
         return bindings.crypto_sign_seed_keypair(self.seed)[0]
 
     def sign(self, statement: bytes) -> bytes:
-        """The 64-byte signature alone."""
+        """Return the 64-byte signature alone."""
         return bindings.crypto_sign(statement, bindings.crypto_sign_seed_keypair(self.seed)[1])[:64]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class SealKey:
-    """An X25519 pair under its number; the number is what envelope headers name it by."""
+    """Holds an X25519 pair with its number, which names it in envelope headers."""
 
     number: int
     secret: bytes

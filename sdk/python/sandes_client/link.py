@@ -1,4 +1,4 @@
-"""What sending and receiving need of the connection."""
+"""Defines what sending and receiving need from the connection."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sandes_client.socket import Frame
 
 
 class DeviceStopped(Exception):
-    """The client does nothing more; `state` says why."""
+    """Reports that the client has stopped. `state` gives the reason."""
 
     def __init__(self, state: State) -> None:
         super().__init__(f"the client has stopped: {state}")
@@ -18,11 +18,12 @@ class DeviceStopped(Exception):
 
 
 class Link(Protocol):
-    """The device's live socket, whichever it is at the moment."""
+    """Is the device's live socket, which changes over time."""
 
     async def request(self, frame: Frame, answer: str, *, leaving: Callable[[], None] | None = None) -> Frame:
-        """Wait for a live socket and ask over it. `leaving` is called just before the frame may leave this device.
+        """Wait for a live socket and send a request. `leaving` is called just before the frame may leave
+        this device.
 
-        Raises SocketClosed, FrameRefused or DeviceStopped. A refusal is never `superseded` or `revoked`.
+        Raise SocketClosed, FrameRefused or DeviceStopped. A refusal is never `superseded` or `revoked`.
         """
         ...

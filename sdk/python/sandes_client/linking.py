@@ -1,4 +1,4 @@
-"""The link by which one more device joins an account: what one device shows and the other one reads."""
+"""Encodes the link by which one more device joins an account. One device shows it and the other reads it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ _TEXT = re.compile(r"sandes-link:([a-z2-7]{12}[acegikmoqsuwy246]):([A-Za-z0-9_-]
 
 @dataclass(frozen=True, slots=True, repr=False)
 class LinkCode:
-    """The account, and the secret half of the link's key: whoever reads it can join the account for ten minutes.
+    """Holds the account, and the secret half of the link's key. Anybody who reads it can join the account for ten
+    minutes.
 
     The service gets the public half only.
     """
@@ -28,8 +29,8 @@ class LinkCode:
 
     @classmethod
     def parse(cls, text: str) -> LinkCode:
-        """Raises ValueError."""
+        """Parse the text of a link. Raise ValueError."""
         found = _TEXT.fullmatch(text.strip())
         if found is None:
-            raise ValueError("a link reads sandes-link:<account>:<secret>")
+            raise ValueError("a link has the form sandes-link:<account>:<secret>")
         return cls(parse_account(found[1]), IdentityKey(parse_base64url(found[2])))

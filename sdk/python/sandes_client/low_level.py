@@ -1,4 +1,4 @@
-"""Handles for tests of a deployment: what no application needs."""
+"""Provides handles for tests of a deployment. Applications do not need them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from sandes_client.socket import Frame
 
 
 class LowLevel:
-    """Reached as `DeviceClient.low_level`."""
+    """Controls the connection and raw frames. It is reached as `DeviceClient.low_level`."""
 
     def __init__(self, connection: Connection, incoming: Incoming) -> None:
         self._connection = connection
@@ -16,7 +16,9 @@ class LowLevel:
 
     @property
     def auto_ack(self) -> bool:
-        """False keeps acks and receipts back, in the store, until `flush_acks` or until it is True again."""
+        """Return whether acks are sent. False keeps acks and receipts in the store until `flush_acks`, or until it is
+        True.
+        """
         return self._incoming.auto_ack
 
     @auto_ack.setter
@@ -25,7 +27,7 @@ class LowLevel:
         self._incoming.has_news()
 
     async def flush_acks(self) -> None:
-        """Send the acks and receipts that are due and await their answers."""
+        """Send the acks and receipts that are due, and await their answers."""
         await self._incoming.tell()
 
     def drop(self) -> None:
@@ -33,7 +35,7 @@ class LowLevel:
         self._connection.abort_all()
 
     def go_offline(self) -> None:
-        """`drop`, and stay away until `go_online`."""
+        """Drop the connection, and stay offline until `go_online`."""
         self._connection.may_connect.clear()
         self._connection.abort_all()
 
@@ -41,9 +43,9 @@ class LowLevel:
         self._connection.may_connect.set()
 
     async def send_text(self, text: str) -> None:
-        """Send `text` over the live socket as it is. Raises SocketClosed."""
+        """Send `text` over the live socket unchanged. Raise SocketClosed."""
         await (await self._connection.live()).send_text(text)
 
     async def request(self, frame: Frame, answer: str) -> Frame:
-        """Send `frame` with a `ref` and return the answer of type `answer`. Raises FrameRefused or SocketClosed."""
+        """Send `frame` with a `ref` and return the answer of type `answer`. Raise FrameRefused or SocketClosed."""
         return await self._connection.request(frame, answer)

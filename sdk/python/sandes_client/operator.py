@@ -1,6 +1,7 @@
-"""The operator's calls, through Lambda's own API and its IAM (docs/runbook.md): registering apps, keys, templates.
+"""Makes the operator's calls through Lambda's own API and IAM (docs/runbook.md): registering apps, keys,
+templates.
 
-Needs boto3: `pip install 'sandes-client[operator]'`. Later these calls go to the HTTPS admin API.
+It needs boto3: `pip install 'sandes-client[operator]'`. Later these calls go to the HTTPS admin API.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ TIMEOUT_SECONDS = 60
 
 
 class OperatorRefused(Exception):
-    """A refusal. `code` is of the protocol's registry; `errors` are the fields at fault."""
+    """Reports a refusal. `code` is from the protocol's registry; `errors` are the fields at fault."""
 
     def __init__(self, error: dict[str, Any]) -> None:
         super().__init__(str(error.get("code")))
@@ -29,19 +30,19 @@ class OperatorRefused(Exception):
 
 
 class OperatorUnreachable(Exception):
-    """The call could not be made, or its answer did not come: it may have been carried out."""
+    """Reports a call that could not be made or got no answer. It may have been carried out."""
 
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """`function` is the Lambda function's name. `aws_endpoint` is set for the local engine only."""
+    """Calls a Lambda function by its name, `function`. `aws_endpoint` is set for the local engine only."""
 
     function: str
     aws_endpoint: str | None = None
 
     @classmethod
     def read(cls, path: Path, *, function: str | None = None, name: str = "operator") -> Self:
-        """From an endpoints file with the function as `name`, and perhaps `aws_endpoint`. Raises EndpointsInvalid."""
+        """Read an endpoints file with the function as `name`, and optionally `aws_endpoint`. Raise EndpointsInvalid."""
         values = read_object(path)
         named = function or values.get(name)
         if not isinstance(named, str) or not named:
@@ -50,7 +51,7 @@ class Operator:
         return cls(named, endpoint if isinstance(endpoint, str) else None)
 
     def call(self, operation: str, **parameters: Any) -> dict[str, Any]:
-        """Carry an operation out, once. Raises OperatorRefused or OperatorUnreachable."""
+        """Carry an operation out once. Raise OperatorRefused or OperatorUnreachable."""
         try:
             from botocore.exceptions import BotoCoreError, ClientError
         except ModuleNotFoundError:
@@ -67,7 +68,7 @@ class Operator:
             return dict(said["ok"])
         if isinstance(said, dict) and isinstance(said.get("error"), dict):
             raise OperatorRefused(said["error"])
-        raise OperatorUnreachable("the operator's function failed; its log says why")
+        raise OperatorUnreachable("the operator's function failed; see its log")
 
     def _lambda(self) -> Any:
         import boto3
@@ -76,7 +77,7 @@ class Operator:
         # A second try could register a second app.
         config = Config(read_timeout=TIMEOUT_SECONDS, retries={"total_max_attempts": 1})
         if self.aws_endpoint and urlsplit(self.aws_endpoint).hostname in _HERE:
-            return boto3.client(  # the local engine's well-known key: real ones stay away from it
+            return boto3.client(  # the engine's public test key, so that real keys are never sent to it
                 "lambda",
                 endpoint_url=self.aws_endpoint,
                 region_name=os.environ.get("AWS_REGION", "us-east-1"),
@@ -88,13 +89,13 @@ class Operator:
 
 
 def read_object(path: Path) -> dict[str, Any]:
-    """Raises EndpointsInvalid."""
+    """Read a JSON object from a file. Raise EndpointsInvalid."""
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise EndpointsInvalid(f"{path} cannot be read: {error.strerror}") from error
     except ValueError as error:
-        raise EndpointsInvalid(f"{path} is not the JSON object it should be") from error
+        raise EndpointsInvalid(f"{path} does not hold the expected JSON object") from error
     if not isinstance(values, dict):
-        raise EndpointsInvalid(f"{path} is not the JSON object it should be")
+        raise EndpointsInvalid(f"{path} does not hold the expected JSON object")
     return values

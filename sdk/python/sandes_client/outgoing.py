@@ -1,11 +1,12 @@
-"""Sending: outbox first, then the same id until the server accepts (docs/protocol/README.md, "Sending").
+"""Sends messages: outbox first, then the same id until the server accepts (docs/protocol/README.md,
+"Sending").
 
-Messages to one account or group leave one after another, so that the server's times keep their order; accounts and
-groups do not wait for each other. A post to a group has one body for all.
+Messages to one account or group are sent one after another, so that the server's times keep their order. Accounts and
+groups do not wait for each other. A post to a group has one body for all members.
 
-Once a frame with a message's id has left this device, and unless the server said that it stored nothing, the message
-keeps that id: under another one it could be stored twice. Until then a message has no id to speak of. It gets a new
-one if the old is too old or lies ahead.
+Once a frame with a message's id has left this device, the message keeps that id, unless the server said that it stored
+nothing. Under another id it could be stored twice. Until then, the id is provisional, and is renewed if it is too old
+or ahead of the clock.
 """
 
 from __future__ import annotations
@@ -31,19 +32,21 @@ from sandes_client.store import Outgoing, Store
 logger = logging.getLogger(__name__)
 
 RETRY_MS = 7 * 24 * 3600 * 1000
-"""For so long the server recognises a repeated id."""
+"""Time for which the server recognises a repeated id."""
 
 MIN_EXPIRY_SECONDS = 60
-"""The shortest time for which the server keeps an undelivered message."""
+"""Shortest time for which the server keeps an undelivered message."""
 
 AHEAD_MS = 2 * 60 * 1000
-"""So far ahead of the server's clock an id may lie."""
+"""Furthest that an id may be ahead of the server's clock."""
 
 MOST_AHEAD_MS = 60_000
-"""Ids follow a time that lies this far ahead of the server's clock at most; the server allows twice as much."""
+"""Furthest that the client lets an id be ahead of the server's clock. The server allows twice as much."""
 
 WAIT_FOR_CLOCK_MS = 10 * 60 * 1000
-"""A message that has left under an id further ahead has failed: until then it holds up the messages behind it."""
+"""Limit above which a message that has left under an id too far ahead has failed. Until then it blocks the messages
+behind it.
+"""
 
 _STORED_NOTHING = {
     "clock_skew",
@@ -56,7 +59,7 @@ _STORED_NOTHING = {
     "suspended",
     "too_large",
 }
-"""Refusals that come before the server stores anything. After others something may be stored."""
+"""Refusals that come before the server stores anything. With others, something may be stored."""
 
 _PASSING = {"rate_limited", "unavailable", "internal", "token_expired"}
 """Refusals after which the same message may be sent again."""
@@ -64,18 +67,18 @@ _PASSING = {"rate_limited", "unavailable", "internal", "token_expired"}
 _TRIES_BEFORE_PAUSE = 3
 
 MAX_MESSAGE_BYTES = 128 * 1024
-"""API Gateway closes the socket above it."""
+"""Size above which API Gateway closes the socket."""
 
 
 _BY_THE_CLOCK = {"clock_skew", "id_too_old"}
 MAX_RENEWALS = 3
-"""Ids in a row that do not fit the server's clock: then the message has failed."""
+"""Number of ids in a row that do not fit the server's clock after which the message has failed."""
 
 _SOCKET_CLOSED = "socket_closed"
 
 
 class _Next(Enum):
-    """What follows a refusal: nothing, another try at once or after a pause, or the next live socket."""
+    """Lists what follows a refusal: nothing, a retry now or after a pause, or the next live socket."""
 
     END = auto()
     AGAIN = auto()
@@ -91,11 +94,11 @@ class _Refused:
 
 
 class _AcceptedMeanwhile(Exception):
-    """Note that a receipt has shown that the server has the message, so it is not sent again."""
+    """Reports that a receipt has shown that the server has the message, so it is not sent again."""
 
 
 class Sender:
-    """Works off the outbox."""
+    """Sends the messages of the outbox."""
 
     def __init__(
         self,
@@ -123,10 +126,10 @@ class Sender:
         self._chance = chance
         self._busy: set[str] = set()
         self.faults: dict[int, list[dict[str, Any]]] = {}
-        """What the server found wrong with a failed message, by its number."""
+        """The faults that the server found in a failed message, by its number."""
 
     def resume(self) -> None:
-        """Take up what an earlier run left in the outbox."""
+        """Continue with messages that an earlier run left in the outbox."""
         for recipient in self._store.outbox.waiting_recipients():
             self._work_for(recipient)
 
@@ -137,10 +140,10 @@ class Sender:
         return row
 
     def queue(self, recipient: str, body: bytes, *, expires_in: int | None) -> Outgoing:
-        """Write the message into the outbox, for whichever run sends it. On disk when this returns.
+        """Write the message into the outbox for any run to send. It is on disk when this returns.
 
-        `recipient` is an account id, or what `group_recipient` makes of a group. Raises ValueError for an `expires_in`
-        below MIN_EXPIRY_SECONDS, which the service refuses.
+        `recipient` is an account id, or the result of `group_recipient` for a group. Raise ValueError for an
+        `expires_in` below MIN_EXPIRY_SECONDS, which the service refuses.
         """
         if expires_in is not None and expires_in < MIN_EXPIRY_SECONDS:
             raise ValueError(f"expires_in is at least {MIN_EXPIRY_SECONDS} seconds")
@@ -161,7 +164,7 @@ class Sender:
             self._busy.discard(recipient)
 
     async def _send(self, row: Outgoing) -> None:
-        """Returns once the server has answered for good. Raises DeviceStopped."""
+        """Send a message until the server has given a final answer. Raise DeviceStopped."""
         attempt = mismatches = renewals = 0
         while True:
             row = self._with_usable_id(self._store.outbox.read(row.number))
@@ -184,7 +187,7 @@ class Sender:
                     attempt += 1
 
     async def _try(self, row: Outgoing, *, fresh: bool) -> _Refused | None:
-        """Send the message once. None if there is nothing more to do for it."""
+        """Send the message once. Return None if there is nothing more to do for it."""
         try:
             copies = row.copies if row.copies is not None else await self._copies(row, fresh=fresh)
             frame = _frame(row, copies)
@@ -232,7 +235,7 @@ class Sender:
             raise _AcceptedMeanwhile
 
     def _with_usable_id(self, row: Outgoing) -> Outgoing:
-        """Give an old message, or one written on a wrong clock, a new id, unless a frame with its id has left."""
+        """Give a new id to an old message, or to one with a wrong clock, unless a frame with its id has left."""
         age_ms = self._server_clock.now_ms() - message_time_ms(row.id)
         if -AHEAD_MS < age_ms < RETRY_MS or not self._store.outbox.renew(row.number, self._new_id(row.recipient)):
             return row
@@ -247,7 +250,7 @@ class Sender:
             self._server_clock.learn(server_time)
 
     async def _copies(self, row: Outgoing, *, fresh: bool) -> list[dict[str, Any]]:
-        """Make the copies. They are written down when they leave: every later frame has the same."""
+        """Make the copies. They are stored when they leave, so that every later frame has the same ones."""
         if row.group is None:
             account = AccountId(row.recipient)
             devices = await self._devices(account, fresh=fresh)

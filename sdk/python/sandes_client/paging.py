@@ -1,4 +1,4 @@
-"""Lists that the service gives page by page."""
+"""Reads lists that the service gives page by page."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ T = TypeVar("T")
 
 
 async def every(page: Callable[[str | None], Awaitable[tuple[Sequence[T], str | None]]]) -> list[T]:
-    """All of a list: `page` takes the cursor of a page and gives its rows and the next cursor."""
+    """Return all entries of a list. `page` takes the cursor of a page and returns its rows and the next cursor."""
     rows, cursor = await page(None)
     found = [*rows]
     while cursor is not None:
@@ -19,7 +19,7 @@ async def every(page: Callable[[str | None], Awaitable[tuple[Sequence[T], str | 
 
 
 def of_cursor(cursor: str | None) -> dict[str, str] | None:
-    """The query that asks for the page at `cursor`."""
+    """Return the query that asks for the page at `cursor`."""
     return {"cursor": cursor} if cursor else None
 
 

@@ -1,4 +1,4 @@
-"""People, as an application uses them: `DeviceClient.people`. Who is shown as verified is checked here."""
+"""Provides the application's interface for people, `DeviceClient.people`, and decides who is shown as verified."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from sandes_client.verification_requests import VerificationRequest, read_reques
 logger = logging.getLogger(__name__)
 
 MAX_AGE_SECONDS = 3600
-"""So old a profile is shown without asking again."""
+"""Age up to which a profile is shown without asking again."""
 
 Audience = Literal["everyone", "officials", "organisation", "nobody"]
 ReportCategory = Literal["spam", "abuse", "impersonation", "fraud", "other"]
@@ -29,10 +29,10 @@ ProfileField = Literal["name", "photo", "post", "number", "email", "last_seen"]
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """A person as the caller may see them. `last_seen` is epoch seconds.
+    """Holds the part of a person's profile that the caller may see. `last_seen` is epoch seconds.
 
-    `attested` is what their organisation vouches for, checked with the pinned keys; None if they are no official, or if
-    the check failed. The other fields are the service's word alone.
+    `attested` is the organisation's statement, checked with the pinned keys. It is None if the person is not an
+    official, or if the check failed. The other fields are the service's word alone.
     """
 
     account: AccountId
@@ -50,13 +50,15 @@ class Profile:
 
     @property
     def verified(self) -> bool:
-        """An official, by an attestation that holds now."""
+        """Return whether the person is an official by an attestation that is valid now."""
         return self.attested is not None
 
 
 @dataclass(frozen=True, slots=True)
 class OwnProfile:
-    """`policy`: to whom at most the organisation has each field shown; `choices`: one's own, stricter ones."""
+    """Holds the own profile. `policy` is the widest audience that the organisation allows; `choices` are own, stricter
+    ones.
+    """
 
     profile: Profile
     policy: Mapping[str, Audience]
@@ -65,7 +67,7 @@ class OwnProfile:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """`more`: there are further people; search with more words."""
+    """Holds people found. `more` means that there are further ones; search with more words."""
 
     people: list[Profile]
     more: bool
@@ -73,7 +75,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Invitation:
-    """Somebody who may write to the caller. Times are epoch seconds; `expires_at` is None for one without an end."""
+    """Holds a person who may write to the caller. Times are epoch seconds; `expires_at` is None for no end."""
 
     account: AccountId
     created_at: int
@@ -81,7 +83,9 @@ class Invitation:
 
 
 class People:
-    """Calls raise ApiError or Unreachable, and ValueError for a text that is no account id."""
+    """Calls the service about people. Calls raise ApiError or Unreachable, and ValueError for a malformed
+    account id.
+    """
 
     def __init__(self, store: Store, *, api: ClientApi, clock: ServerClock, keys: AttestationKeys) -> None:
         self._store = store
@@ -90,20 +94,23 @@ class People:
         self._clock = clock
 
     async def lookup(self, phone: str) -> AccountId:
-        """The account of a phone number in international form; `not_found` also for who may not be found."""
+        """Return the account of a phone number in international form. Raise ApiError `not_found` also for people you
+        may not find.
+        """
         return await self._api.lookup(phone)
 
     async def search(self, query: str, *, limit: int = 25) -> Found:
-        """Officials of the caller's organisation by words of name or post, or their beginnings."""
+        """Find officials of the caller's organisation by words of name or post, or their beginnings."""
         answer = await self._api.signed("POST", "v1/accounts/search", {"query": query, "limit": limit})
         listed, more = read_answer(lambda: (list(answer["people"]), bool(answer["more"])))
         return Found([await self._profile(one) for one in listed], more)
 
     async def profile(self, account: str, *, max_age_seconds: float = MAX_AGE_SECONDS) -> Profile:
-        """From what is kept, if it is younger; `not_found` for somebody who may not be seen.
+        """Return a stored profile if it is younger, otherwise ask. Raise ApiError `not_found` for a person you may not
+        see.
 
-        The service is asked too if the attestation has expired since it was asked: the official may have been
-        verified again. If it cannot be reached then, what is kept is shown, as not verified.
+        The service is also asked if the attestation has expired since, because the official may have been verified
+        again. If the service cannot be reached, the stored profile is shown as not verified.
         """
         id, now_ms = parse_account(account), self._clock.now_ms()
         kept = self._store.people.kept(id)
@@ -127,12 +134,14 @@ class People:
         return profile
 
     def known(self, account: str) -> Profile | None:
-        """What is kept, however old, without asking; an attestation is checked as of now."""
+        """Return the stored profile, however old, without asking. Its attestation is checked at the current time."""
         kept = self._store.people.kept(parse_account(account))
         return self._checked(kept.answer) if kept else None
 
     def heard(self, account: str, account_class: SenderClass) -> None:
-        """The service says now of what class `account` is. What is kept and says otherwise is asked for anew."""
+        """Note the current class of `account`, as the service gave it. A stored profile with another class is fetched
+        anew.
+        """
         kept = self._store.people.kept(parse_account(account))
         if kept is not None and kept.answer.get("account_class") != account_class:
             self._store.people.forget(parse_account(account))
@@ -148,7 +157,7 @@ class People:
         photo: bytes | None = None,
         choices: Mapping[ProfileField, Audience] | None = None,
     ) -> OwnProfile:
-        """What is left out stays as it is; an empty text or photo removes. An official's name is not one's own."""
+        """Change the given fields. An empty text or photo removes a field. Officials cannot change their name."""
         changes: dict[str, Any] = {
             "name": name,
             "email": email,
@@ -159,11 +168,11 @@ class People:
         return await self._own(await self._api.signed("PATCH", "v1/me/profile", given))
 
     async def invite(self, account: str) -> None:
-        """Let a citizen write to the caller, an official who is not listed."""
+        """Let a citizen write to the caller, who is an official and not listed."""
         await self._api.signed("PUT", f"v1/invitations/{path_part(parse_account(account))}")
 
     async def withdraw(self, account: str) -> None:
-        """Take an invitation back."""
+        """Withdraw an invitation."""
         await self._api.signed("DELETE", f"v1/invitations/{path_part(parse_account(account))}")
 
     async def invitations(self) -> list[Invitation]:
@@ -181,9 +190,9 @@ class People:
     async def ask_for_verification(
         self, organisation: str, *, name: str, post: str, unit: str | None = None, email: str | None = None
     ) -> VerificationRequest:
-        """Ask an organisation to verify the caller; `unit`: the organisation itself if left out.
+        """Ask an organisation to verify the caller. `unit` is by default the organisation itself.
 
-        `already_requested` while another request to it is open.
+        Raise ApiError `already_requested` while another request to it is open.
         """
         said = {"organisation": organisation, "unit": unit, "name": name, "post": post, "email": email}
         given = {what: value for what, value in said.items() if value is not None}
@@ -191,12 +200,12 @@ class People:
         return read_answer(lambda: read_request(answer))
 
     async def verification_requests(self) -> list[VerificationRequest]:
-        """The last one to each organisation, the newest first."""
+        """List the last request to each organisation, the newest first."""
         answer = await self._api.signed("GET", "v1/verification-requests")
         return read_answer(lambda: [read_request(one) for one in answer["requests"]])
 
     async def withdraw_request(self, id: str) -> None:
-        """Take back what is not decided; `request_state` if it is."""
+        """Withdraw a request that is not decided. Raise ApiError `request_state` if it is."""
         await self._api.signed("DELETE", f"v1/verification-requests/{path_part(id)}")
 
     async def report(
@@ -208,7 +217,7 @@ class People:
         category: ReportCategory,
         text: str = "",
     ) -> None:
-        """Complain about exactly one of the three, in up to 1,000 characters. Nobody is told who did."""
+        """Complain about exactly one of the three, in up to 1,000 characters. Nobody learns who complained."""
         about = {"account": account, "group": group, "app": app}
         given = {what: id for what, id in about.items() if id is not None}
         await self._api.signed("POST", "v1/reports", {**given, "category": category, "text": text})
@@ -248,7 +257,7 @@ def _invitation(answer: dict[str, Any]) -> Invitation:
 
 
 def _expired_since(kept: KeptProfile, now_ms: int) -> bool:
-    """True if the attestation was good when the service gave it, and is over now."""
+    """Return whether the attestation was valid when the service gave it, and has expired since."""
     attestation = kept.answer.get("attestation")
     expires_at = stated_expiry(attestation) if attestation is not None else None
     return expires_at is not None and kept.read_at_ms < expires_at * 1000 <= now_ms

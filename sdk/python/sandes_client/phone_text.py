@@ -1,6 +1,6 @@
-"""Phone numbers as people type or paste them: what the SDK drops before it decides what a text is.
+"""Cleans phone numbers that people type or paste, before the SDK decides what a text is.
 
-The service reads the number itself (docs/protocol/README.md, "Registration").
+The service parses the number itself (docs/protocol/README.md, "Registration").
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ import re
 import unicodedata
 
 _BETWEEN = r" {0,3}\)? ?[.\-]? ?\(? ?"
-"""Several dots or dashes in a row stand for digits left out: that is no number."""
+"""Matches separators between digits. Several dots or dashes in a row stand for omitted digits, so they do not match."""
 
 _LIKE_A_NUMBER = re.compile(rf"(?=.{{3,40}}$)\(?\+? ?\(?[0-9](?:{_BETWEEN}[0-9])+\)?")
 
 
 def typed_number(text: str) -> str | None:
-    """Return the number in ASCII if `text` looks like one, else None.
+    """Return the number in ASCII if `text` looks like one, otherwise None.
 
     Digits may be of any script. Invisible marks and an apostrophe in front are dropped; dashes become hyphens.
     """

@@ -1,4 +1,4 @@
-"""For how long a device keeps what has come to its end (`DeviceClient.open`)."""
+"""Defines how long a device keeps data that has come to its end (`DeviceClient.open`)."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ DAY_SECONDS = 24 * 3600
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """Seconds, counted from the end: of a one-time password its expiry, of a group the day on which the account left.
+    """Holds times in seconds, from the expiry of a one-time password, and from the day on which the account left a
+    group.
 
-    None keeps for ever. A group goes with its messages and events; messages between people are not touched.
+    None keeps the data for ever. A group is deleted with its messages and events. Messages between people are never
+    deleted.
     """
 
     codes: int | None = DAY_SECONDS

@@ -1,4 +1,4 @@
-"""Opening envelopes: `seal2` (docs/protocol/seal2.md), and the former format `seal1` for as long as it is allowed."""
+"""Opens envelopes: `seal2` (docs/protocol/seal2.md), and the former format `seal1` while it is allowed."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from sandes_client.ids import (
 
 OVERHEAD_BYTES = 48
 SEAL1_UNTIL_MS = 0
-"""Envelopes of the former format are refused from this time on, epoch milliseconds: no service has stored any."""
+"""Time from which envelopes of the former format are refused, epoch milliseconds. No service has stored any."""
 
 _HEADER = struct.Struct(">B16s16sIQB")
 _SEAL1_HEADER = struct.Struct(">B16s16sIQ")
@@ -43,23 +43,23 @@ _APP = 3
 
 
 class EnvelopeUnreadable(Exception):
-    """This device cannot open the envelope, now or ever: it is acked and forgotten."""
+    """Reports an envelope that this device can never open. It is acked and forgotten."""
 
 
 class NotFromService(EnvelopeUnreadable):
-    """No key of the service sealed these bytes for this device: somebody else wrote them, or they were changed."""
+    """Reports that no key of the service sealed these bytes for this device. They were forged or changed."""
 
 
 class FormerFormat(EnvelopeUnreadable):
-    """The format proves nothing about who wrote the envelope, and is not accepted any more."""
+    """Reports a format that does not prove who wrote the envelope, and is no longer accepted."""
 
 
 class UnknownServiceKey(EnvelopeUnreadable):
-    """The envelope names a key of the service that is not known here, perhaps not yet."""
+    """Reports an envelope with a key of the service that this device does not know, perhaps not yet."""
 
 
 class Kind(IntEnum):
-    """What an envelope holds."""
+    """Lists the kinds of envelopes."""
 
     MESSAGE = 1
     GROUP_MESSAGE = 2
@@ -72,7 +72,7 @@ class Kind(IntEnum):
 
 FROM_APPS = (Kind.NOTICE, Kind.OTP, Kind.CONTROL)
 OF_GROUPS = (Kind.GROUP_MESSAGE, Kind.GROUP_EVENT)
-"""These come from devices and from apps; the remaining ones from devices only."""
+"""Devices and apps send these kinds. The remaining ones come from devices only."""
 
 
 class ReceiptKind(IntEnum):
@@ -82,9 +82,9 @@ class ReceiptKind(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """The bytes in clear beside the sealed ones. `expires_at` is epoch seconds.
+    """Holds the unencrypted bytes beside the sealed ones. `expires_at` is epoch seconds.
 
-    `service_key` is the number of the service's key; None in the former format, which has none.
+    `service_key` is the number of the service's key. It is None in the former format, which has none.
     """
 
     message: bytes
@@ -95,7 +95,7 @@ class Header:
 
     @classmethod
     def parse(cls, data: bytes) -> Header:
-        """Raises EnvelopeUnreadable."""
+        """Parse a header. Raise EnvelopeUnreadable."""
         match data[:1], len(data):
             case b"\x02", _HEADER.size:
                 _, message, inbox, key_number, expires_at, service_key = _HEADER.unpack(data)
@@ -103,14 +103,15 @@ class Header:
             case b"\x01", _SEAL1_HEADER.size:
                 _, message, inbox, key_number, expires_at = _SEAL1_HEADER.unpack(data)
                 return cls(message, inbox, key_number, expires_at, None)
-        raise EnvelopeUnreadable("the header is of no format that is known here")
+        raise EnvelopeUnreadable("the header has an unknown format")
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """What the server sealed. `at_ms` is when it accepted the message; all but `body` is the server's word.
+    """Holds what the server sealed. `at_ms` is when it accepted the message. All except `body` is the
+    server's word.
 
-    `sender_class` is None for an app, which is of no class of people.
+    `sender_class` is None for an app.
     """
 
     id: MessageId
@@ -139,7 +140,7 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Otp:
-    """`expires_at` is epoch seconds: from then on the code is shown as void."""
+    """Holds a one-time password. From `expires_at`, epoch seconds, it is shown as invalid."""
 
     text: str = field(repr=False)
     code: str = field(repr=False)
@@ -149,7 +150,7 @@ class Otp:
 
 @dataclass(frozen=True, slots=True)
 class Void:
-    """These messages of the sender are to be shown as void: used, replaced, cancelled, recalled."""
+    """Marks these messages of the sender as invalid: used, replaced, cancelled or recalled."""
 
     ids: tuple[MessageId, ...]
     reason: str
@@ -164,11 +165,11 @@ def open_envelope(
     service_key_of: Callable[[int], bytes | None],
     accept_seal1: bool = False,
 ) -> Opened:
-    """Open one envelope as it stands in an `envelopes` frame.
+    """Open one envelope of an `envelopes` frame.
 
-    `secret_of` gives the secret of a seal key by its number, `service_key_of` the public key of the service.
-    Raises UnknownServiceKey, NotFromService, FormerFormat; EnvelopeUnreadable for an unknown seal key or format, or ids
-    that differ between envelope, header and content.
+    `secret_of` returns the secret of a seal key by its number, `service_key_of` the public key of the service. Raise
+    UnknownServiceKey, NotFromService, FormerFormat; EnvelopeUnreadable for an unknown seal key or format, or ids that
+    differ between envelope, header and content.
     """
     try:
         header_bytes, sealed_bytes, id_bytes = parse_base64url(header), parse_base64url(sealed), parse_base64url(id)
@@ -177,7 +178,7 @@ def open_envelope(
     parsed = Header.parse(header_bytes)
     service = None if parsed.service_key is None else service_key_of(parsed.service_key)
     if parsed.service_key is None and not accept_seal1:
-        raise FormerFormat("the format is not accepted any more")
+        raise FormerFormat("the format is no longer accepted")
     if parsed.service_key is not None and service is None:
         raise UnknownServiceKey(f"key {parsed.service_key} of the service is not known here")
     secret = secret_of(parsed.key_number)
@@ -194,12 +195,12 @@ def open_envelope(
 
 
 def unseal(sealed: bytes, *, secret: bytes, service: bytes, header: bytes) -> bytes:
-    """Raises NotFromService for any other keys, header or bytes than those it was sealed with."""
+    """Unseal. Raise NotFromService for other keys, header or bytes than those of the seal."""
     if len(sealed) < OVERHEAD_BYTES:
         raise NotFromService("too short to be sealed")
     share, ciphertext = sealed[:32], sealed[32:]
     try:
-        # both refuse an all-zero result
+        # both functions refuse an all-zero result
         shared = bindings.crypto_scalarmult(secret, share) + bindings.crypto_scalarmult(secret, service)
         bound = share + bindings.crypto_scalarmult_base(secret) + service + header
         key = hmac.digest(hmac.digest(_SALT, shared, "sha256"), bound + b"\x01", "sha256")
@@ -209,7 +210,7 @@ def unseal(sealed: bytes, *, secret: bytes, service: bytes, header: bytes) -> by
 
 
 def unseal1(sealed: bytes, *, secret: bytes, header: bytes) -> bytes:
-    """Open the former format. Raises EnvelopeUnreadable for any key, header or bytes but those of the seal."""
+    """Open the former format. Raise EnvelopeUnreadable for other keys, header or bytes than those of the seal."""
     if len(sealed) < OVERHEAD_BYTES:
         raise EnvelopeUnreadable("too short to be sealed")
     share, ciphertext = sealed[:32], sealed[32:]
@@ -223,7 +224,7 @@ def unseal1(sealed: bytes, *, secret: bytes, header: bytes) -> bytes:
 
 
 def parse_receipt(body: bytes) -> Receipt:
-    """The body of an envelope of kind RECEIPT. Raises EnvelopeUnreadable for anything else."""
+    """Parse the body of an envelope of kind RECEIPT. Raise EnvelopeUnreadable for anything else."""
     try:
         fields = cbor_map(cbor2.loads(body))
         ids = tuple(message_text(sized(id, 16)) for id in fields[2])
@@ -233,7 +234,7 @@ def parse_receipt(body: bytes) -> Receipt:
 
 
 def parse_notice(body: bytes) -> Notice:
-    """The body of an envelope of kind NOTICE. Raises EnvelopeUnreadable for anything else."""
+    """Parse the body of an envelope of kind NOTICE. Raise EnvelopeUnreadable for anything else."""
     try:
         fields = cbor_map(cbor2.loads(body))
         confidential = fields[3]
@@ -245,7 +246,7 @@ def parse_notice(body: bytes) -> Notice:
 
 
 def parse_otp(body: bytes) -> Otp:
-    """The body of an envelope of kind OTP. Raises EnvelopeUnreadable for anything else."""
+    """Parse the body of an envelope of kind OTP. Raise EnvelopeUnreadable for anything else."""
     try:
         fields = cbor_map(cbor2.loads(body))
         return Otp(text_of(fields[1]), text_of(fields[2]), number_of(fields[3]), text_of(fields[4]))
@@ -254,14 +255,14 @@ def parse_otp(body: bytes) -> Otp:
 
 
 def parse_void(body: bytes) -> Void:
-    """The body of an envelope of kind CONTROL. Raises EnvelopeUnreadable for anything but a void."""
+    """Parse the body of an envelope of kind CONTROL. Raise EnvelopeUnreadable for anything but a void."""
     try:
         fields = cbor_map(cbor2.loads(body))
         if fields[1] != 1:
             raise ValueError("unknown kind of control")
         return Void(tuple(message_text(sized(id, 16)) for id in fields[2]), text_of(fields[3]))
     except (cbor2.CBORDecodeError, KeyError, TypeError, ValueError) as error:
-        raise EnvelopeUnreadable("not a control that is known here") from error
+        raise EnvelopeUnreadable("unknown form of control") from error
 
 
 def _read(plaintext: bytes) -> Opened:
@@ -273,7 +274,7 @@ def _read(plaintext: bytes) -> Opened:
         from_app = fields[4] == _APP
         kind = Kind(fields[6])
         if kind not in OF_GROUPS and from_app != (kind in FROM_APPS):
-            raise ValueError("a sender of the wrong sort for this kind")
+            raise ValueError("this kind of envelope cannot have such a sender")
         sender = account_text(sized(id, 8))
         return Opened(
             id=message_text(sized(fields[2], 16)),

@@ -1,4 +1,4 @@
-"""The weekly change of the seal key (docs/protocol/README.md, "Devices")."""
+"""Replaces the seal key every week (docs/protocol/README.md, "Devices")."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ROTATE_MS = 7 * 24 * 3600 * 1000
 
 
 class SealKeyRotation:
-    """Replaces the seal key once a week, and destroys old ones when nothing can be sealed to them any more."""
+    """Replaces the seal key once a week, and destroys old ones when no envelope for them can come any more."""
 
     def __init__(
         self, store: Store, identity: IdentityKey, *, api: ClientApi, server_clock: ServerClock, chance: Chance
@@ -28,7 +28,7 @@ class SealKeyRotation:
         self._chance = chance
 
     async def rotate_if_due(self) -> None:
-        """Takes up a rotation that was interrupted. When the service fails, it is tried again at the next call."""
+        """Rotate if it is due, or continue an interrupted rotation. If the service fails, the next call tries again."""
         newest = self._store.profile.newest_seal_key()
         if newest is None:
             return
@@ -42,7 +42,7 @@ class SealKeyRotation:
             logger.warning("the seal key was not replaced: %s", error)
 
     async def rotate(self) -> None:
-        """Replace the seal key now. Raises ApiError or Unreachable; the next call goes on from there."""
+        """Replace the seal key now. Raise ApiError or Unreachable; the next call continues."""
         newest = self._store.profile.newest_seal_key()
         if newest is None:
             return
@@ -56,19 +56,20 @@ class SealKeyRotation:
         try:
             await self._api.rotate_seal_key(sign_seal_key(self._identity, key))
         except ApiError as error:
-            # The answer to an earlier try got lost, if the server uses this very key.
+            # If the server uses this very key, the answer to an earlier try was lost.
             if error.code != "stale_key" or (await self._api.me()).seal_key_number != key.number:
                 raise
         self._store.profile.seal_key_in_use(key.number, now_ms=self._clock.now_ms())
 
     def due(self) -> bool:
-        """True if an old key may be destroyed as soon as the inbox has been seen empty."""
+        """Return whether an old key may be destroyed as soon as the inbox has been seen empty."""
         return self._store.profile.seal_keys_due(drain_began_ms=self._clock.now_ms())
 
     def inbox_was_empty(self, *, server_time_ms: int) -> None:
-        """The server said at that time of its own that nothing was left: a drain that began then has ended.
+        """Note that the server had nothing left at that time of its own, so a drain that began then has
+        ended.
 
-        This machine's clock has no say in it: it may have jumped since the rotation.
+        This machine's clock is not used, because it may have jumped since the rotation.
         """
         if self._store.profile.seal_keys_due(drain_began_ms=server_time_ms):
             self._store.profile.destroy_seal_keys(drain_began_ms=server_time_ms)

@@ -1,6 +1,4 @@
-"""The keys by which this device knows the service: pinned, and replaced only by keys that they introduce
-(docs/protocol/service-keys.md).
-"""
+"""Pins the keys of the service, and replaces them only by keys that they introduce (docs/protocol/service-keys.md)."""
 
 from __future__ import annotations
 
@@ -13,11 +11,11 @@ from sandes_client.seal import NotFromService
 from sandes_client.store import Store
 
 FRESH_MS = 60_000
-"""An envelope of an unknown key is refused if the service said less than a minute ago which keys it has."""
+"""Age up to which the service's list of keys is fresh. An envelope of an unknown key is then refused."""
 
 
 class ServiceKeys:
-    """The pinned keys. `learn` is given what each `welcome` says of them."""
+    """Holds the pinned keys. `learn` gets the keys of each `welcome`."""
 
     def __init__(self, store: Store, *, clock: Clock) -> None:
         self._store = store
@@ -25,25 +23,25 @@ class ServiceKeys:
         self._heard_at_ms: int | None = None
         self._accepted = False
         self.stale = asyncio.Event()
-        """Set when an envelope names a key that is not known: a new socket hears of the keys there are now."""
+        """Set when an envelope names an unknown key. A new socket then gets the current keys."""
 
     @property
     def is_fresh(self) -> bool:
-        """Note that the service has just named its keys, and that they were accepted."""
+        """Return whether the service has just named its keys, and they were accepted."""
         return self._accepted and self._heard_lately()
 
     def public(self, number: int) -> bytes | None:
-        """Return the key of this number, or None if it is unknown. Raises NotFromService if it was ended."""
+        """Return the key of this number, or None if it is unknown. Raise NotFromService if it was ended."""
         if number < self._store.service_keys.oldest():
             raise NotFromService(f"key {number} of the service was ended")
         statement = self._store.service_keys.statements().get(number)
         return read_introduction(statement).public if statement is not None else None
 
     def learn(self, told: Any) -> None:
-        """Take the `service_keys` of a `welcome`. The first time, they are pinned as they are.
+        """Accept the `service_keys` of a `welcome`. The first list is pinned as it is.
 
-        Raises KeysRefused: a pinned key differs, or a new one is not introduced by the one before. Nothing is
-        changed then.
+        Raise KeysRefused if a pinned key differs, or a new one is not introduced by the one before. Nothing is changed
+        then.
         """
         self._heard_at_ms, self._accepted = self._clock.now_ms(), False
         self.stale.clear()

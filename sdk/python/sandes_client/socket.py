@@ -1,5 +1,6 @@
-"""One websocket: frames, their answers, and fragments small enough for API Gateway
-(docs/protocol/README.md, "The websocket").
+"""Handles one websocket: frames, their answers, and fragments small enough for API Gateway.
+
+It implements docs/protocol/README.md, "The websocket".
 """
 
 from __future__ import annotations
@@ -21,29 +22,29 @@ from sandes_client.clock import Clock, within
 logger = logging.getLogger(__name__)
 
 FRAGMENT_BYTES = 32 * 1024
-"""API Gateway takes websocket frames of up to 32 KiB and messages of up to 128 KiB."""
+"""Size of a fragment. API Gateway accepts websocket frames of up to 32 KiB and messages of up to 128 KiB."""
 
 ANSWER_SECONDS = 10.0
 DRAIN_SECONDS = 30.0
-"""API Gateway gives up on a drain after 29 s."""
+"""Timeout of a drain. API Gateway gives up after 29 s."""
 
 CLOSE_SUPERSEDED = 4409
 CLOSE_REVOKED = 4401
 
 GATEWAY_FAULT = "unavailable"
-"""What a message of API Gateway itself counts as, `Internal server error` and `Too Many Requests` alike: the frame at
-fault is not named, so the one that is taken for it may have been carried out.
+"""Code for API Gateway's own messages, such as `Internal server error` and `Too Many Requests`. They do not name the
+frame at fault, so the frame that is taken for it may have been carried out.
 """
 
 Frame = dict[str, Any]
 
 
 class SocketClosed(Exception):
-    """The socket is gone, or so slow that it was given up: repeat on the next one."""
+    """Reports that the socket is gone, or was closed for being too slow. Repeat on the next one."""
 
 
 class FrameRefused(Exception):
-    """The server answered `error`. Switch on `code`; `retry_after` is seconds."""
+    """Reports that the server answered `error`. Switch on `code`; `retry_after` is seconds."""
 
     def __init__(self, code: str, *, retry_after: int | None, details: dict[str, Any]) -> None:
         super().__init__(code)
@@ -53,10 +54,12 @@ class FrameRefused(Exception):
 
 
 class Listener(Protocol):
-    """What happens on a socket without being asked for."""
+    """Handles what arrives on a socket without a request."""
 
     def on_envelopes(self, envelopes: list[Frame]) -> None:
-        """Called in the order of arrival, after `on_welcome`. sqlite3.Error from it ends the socket."""
+        """Handle envelopes. It is called in the order of arrival, after `on_welcome`. sqlite3.Error from it ends the
+        socket.
+        """
         ...
 
     def on_store_failed(self, error: sqlite3.Error) -> None:
@@ -64,7 +67,7 @@ class Listener(Protocol):
         ...
 
     def on_welcome(self, welcome: Frame) -> None:
-        """Called before the socket's first envelope is handed on. sqlite3.Error from it ends the socket."""
+        """Handle the welcome, before the socket's first envelope. sqlite3.Error from it ends the socket."""
         ...
 
     def on_superseded(self, socket: Socket) -> None: ...
@@ -78,14 +81,14 @@ Connect = Callable[..., Awaitable[ClientConnection]]
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """`drained` is the end of the drain that `hello` began; None if nothing waited."""
+    """Holds the answer to `hello`. `drained` is the end of the drain that it began, or None if nothing waited."""
 
     welcome: Frame
     drained: asyncio.Future[Frame] | None
 
 
 class Socket:
-    """A connected socket. `closed` is done once nothing more comes from it."""
+    """Is a connected socket. `closed` is done once nothing more comes from it."""
 
     def __init__(self, connection: ClientConnection, listener: Listener, clock: Clock) -> None:
         self._connection = connection
@@ -93,7 +96,7 @@ class Socket:
         self._clock = clock
         self._answers: dict[tuple[str, str], asyncio.Future[Frame]] = {}
         self._refs = 0
-        self._before_welcome: list[Frame] | None = []  # None from the welcome on
+        self._before_welcome: list[Frame] | None = []  # None after the welcome
         self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._reader = asyncio.create_task(self._read())
 
@@ -103,7 +106,7 @@ class Socket:
     ) -> Socket:
         """Open a socket. `headers` prove who opens it.
 
-        Raises OSError, TimeoutError or a WebSocketException; InvalidStatus where the server refused.
+        Raise OSError, TimeoutError or a WebSocketException; InvalidStatus if the server refused.
         """
         connection = await connect(
             url,
@@ -118,7 +121,7 @@ class Socket:
         return cls(connection, listener, clock)
 
     async def hello(self, *, app: str, epoch: int) -> Hello:
-        """Make this the device's live socket. Raises SocketClosed or FrameRefused."""
+        """Make this the device's live socket. Raise SocketClosed or FrameRefused."""
         ref = self._new_ref()
         welcome, drained = self._expect(ref, "welcome"), self._expect(ref, "drained")
         await self._send({"type": "hello", "ref": ref, "protocol": 1, "app": app, "epoch": epoch})
@@ -136,9 +139,10 @@ class Socket:
         seconds: float = ANSWER_SECONDS,
         leaving: Callable[[], None] | None = None,
     ) -> Frame:
-        """Send `frame` and await the answer of type `answer`. `leaving` is called just before the frame may leave.
+        """Send `frame` and await the answer of type `answer`. `leaving` is called just before the frame may
+        leave.
 
-        Raises FrameRefused, or SocketClosed also when no answer comes in time: the socket is given up then.
+        Raise FrameRefused, or SocketClosed, also when no answer comes in time: the socket is closed then.
         """
         if self.closed.done():
             raise SocketClosed
@@ -153,14 +157,14 @@ class Socket:
         return await self._await(drained, DRAIN_SECONDS)
 
     async def send_text(self, text: str) -> None:
-        """Send `text` as one message, in fragments of at most 32 KiB. Raises SocketClosed."""
+        """Send `text` as one message, in fragments of at most 32 KiB. Raise SocketClosed."""
         try:
             if len(text) <= FRAGMENT_BYTES and text.isascii():
                 await self._connection.send(text)
             else:
                 await self._connection.send(fragments(text), text=True)
         except ConnectionClosed as error:
-            await asyncio.wait({self._reader})  # what came before the end is still read
+            await asyncio.wait({self._reader})  # frames before the end are still read
             raise SocketClosed from error
 
     async def close(self, code: int = 1000) -> None:
@@ -168,7 +172,7 @@ class Socket:
         await asyncio.gather(self._reader, return_exceptions=True)
 
     def abort(self) -> None:
-        """Cut the connection without a word."""
+        """Abort the connection without a close frame."""
         self._connection.transport.abort()
         self._reader.cancel()
         self._end()
@@ -193,7 +197,9 @@ class Socket:
             raise SocketClosed
         self._answers[ref, type] = answer
         answer.add_done_callback(lambda _: self._answers.pop((ref, type), None))
-        answer.add_done_callback(lambda done: done.cancelled() or done.exception())  # it may be awaited by nobody
+        answer.add_done_callback(
+            lambda done: done.cancelled() or done.exception()
+        )  # the answer may be awaited by nobody
         return answer
 
     async def _read(self) -> None:
@@ -217,7 +223,7 @@ class Socket:
             self.closed.set_result(None)
 
     def _tell_close_code(self) -> None:
-        """A last word may get lost where the close code does not."""
+        """Report the close code. A last frame may get lost, but the close code does not."""
         code = self._connection.close_code
         if code == CLOSE_SUPERSEDED:
             self._listener.on_superseded(self)
@@ -230,7 +236,7 @@ class Socket:
         except ValueError:  # also UnicodeDecodeError
             frame = None
         if not isinstance(frame, dict):
-            logger.warning("a message that is no frame was ignored")
+            logger.warning("a message that is not a frame was ignored")
             return
         kind, ref = frame.get("type"), frame.get("ref")
         match kind:
@@ -253,10 +259,10 @@ class Socket:
                     answer.set_result(frame)
 
     def _take_envelopes(self, envelopes: list[Frame]) -> None:
-        """Hand the envelopes on, or keep them until the welcome, which names the keys that open them.
+        """Pass the envelopes on, or keep them until the welcome, which names the keys that open them.
 
-        The server pushes to a socket from the moment that it has accepted `hello`, so an envelope may overtake the
-        welcome. It may have been stored after the drain was read: then nothing but this push brings it.
+        The server pushes to a socket as soon as it has accepted `hello`, so an envelope may overtake the welcome. It
+        may have been stored after the drain was read, and then only this push brings it.
         """
         if self._before_welcome is None:
             self._listener.on_envelopes(envelopes)
@@ -270,13 +276,14 @@ class Socket:
             self._listener.on_envelopes(early)
 
     def _take_from_gateway(self, frame: Frame) -> None:
-        """API Gateway itself reports a fault: `{message, connectionId, requestId}`, without `type` and `ref`.
+        """Handle a fault that API Gateway reports: `{message, connectionId, requestId}`, without `type` and
+        `ref`.
 
-        The oldest frame without an answer counts as refused. If another one was at fault, that one is repeated when
-        its answer does not come: every frame may be.
+        The oldest frame without an answer counts as refused. If another one was at fault, that one is repeated when its
+        answer does not come, which every frame allows.
         """
         if not isinstance(frame.get("message"), str):
-            logger.warning("a message that is no frame was ignored")
+            logger.warning("a message that is not a frame was ignored")
             return
         logger.warning("API Gateway reports %r (request %r)", frame["message"][:100], frame.get("requestId"))
         oldest = next((ref for (ref, _), answer in self._answers.items() if not answer.done()), None)
@@ -291,7 +298,7 @@ class Socket:
             details=details if isinstance(details, dict) else {},
         )
         if ref is None:
-            logger.warning("the server refused a frame without saying which: %s", refused.code)
+            logger.warning("the server refused a frame without naming it: %s", refused.code)
         self._settle(ref, refused)
 
     def _settle(self, ref: Any, refused: FrameRefused) -> None:
@@ -301,13 +308,13 @@ class Socket:
 
 
 def fragments(text: str) -> Iterator[bytes]:
-    """The UTF-8 of `text` in pieces of at most 32 KiB."""
+    """Yield the UTF-8 of `text` in pieces of at most 32 KiB."""
     data = text.encode()
     for start in range(0, len(data), FRAGMENT_BYTES):
         yield data[start : start + FRAGMENT_BYTES]
 
 
 async def closing(socket: Socket, code: int) -> None:
-    """Close `socket` whatever state it is in."""
+    """Close `socket` in any state."""
     with contextlib.suppress(ConnectionClosed, OSError):
         await socket.close(code)

@@ -1,4 +1,4 @@
-"""What a device signs besides tokens (docs/protocol/README.md, "Signed statements")."""
+"""Builds what a device signs besides tokens (docs/protocol/README.md, "Signed statements")."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sandes_client.keys import IdentityKey, SealKey
 
 @dataclass(frozen=True, slots=True)
 class SignedSealKey:
-    """The public half of a seal key with the device's signature over it."""
+    """Holds the public half of a seal key with the device's signature over it."""
 
     number: int
     public: bytes
@@ -29,7 +29,7 @@ class SignedSealKey:
 
 @dataclass(frozen=True, slots=True)
 class NewDevice:
-    """A device's public halves, with the proof that it holds the identity key."""
+    """Holds a device's public halves, with the proof that it holds the identity key."""
 
     identity_key: bytes
     seal_key: SignedSealKey
@@ -67,7 +67,7 @@ ROLES = {"owner": 1, "admin": 2, "member": 3}
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """What a device does, without who it is and when (docs/protocol/README.md, "Signed acts")."""
+    """Holds an act of a device, without the device and the time (docs/protocol/README.md, "Signed acts")."""
 
     kind: ActKind
     object: bytes
@@ -106,7 +106,9 @@ def open_group(group: GroupId, is_open: bool) -> Act:
 
 
 def act_statement(act: Act, account: AccountId, *, device: int, registration_id: int, at_ms: int) -> bytes:
-    """`device` and `registration_id` are 0 while the device is being added: the service assigns them."""
+    """Build the statement. `device` and `registration_id` are 0 while the device is being added: the service assigns
+    them.
+    """
     head = struct.pack(
         ">B8sI32sBQBI", 1, account_bytes(account), 0, bytes(32), act.kind, at_ms, device, registration_id
     )
@@ -115,7 +117,7 @@ def act_statement(act: Act, account: AccountId, *, device: int, registration_id:
 
 @dataclass(frozen=True, slots=True)
 class Signer:
-    """A registered device, which signs what it does."""
+    """Signs the acts of a registered device."""
 
     identity: IdentityKey
     address: DeviceAddress
@@ -130,7 +132,7 @@ class Signer:
 
 @dataclass(frozen=True, slots=True)
 class JoiningDevice:
-    """A new device with the link that lets it join `account`, signed by both keys."""
+    """Holds a new device with the link by which it joins `account`, signed by both keys."""
 
     device: NewDevice
     account: AccountId
@@ -154,7 +156,7 @@ def sign_seal_key(identity: IdentityKey, key: SealKey) -> SignedSealKey:
 
 
 def new_device(identity: IdentityKey, key: SealKey, *, subject: str, name: str, platform: str) -> NewDevice:
-    """`subject` is the id of the registration that this device is made by."""
+    """Sign a new device. `subject` is the id of its registration."""
     proof = identity.sign(b"SANDES1/register\0" + subject.encode("ascii") + identity.public)
     return NewDevice(identity.public, sign_seal_key(identity, key), name, platform, proof)
 
@@ -169,7 +171,7 @@ def joining_device(
     name: str,
     platform: str,
 ) -> JoiningDevice:
-    """`link` is the key pair whose secret half the opening device has shown."""
+    """Sign a joining device. `link` is the key pair whose secret half the opening device has shown."""
     act = Act(ActKind.ADD_DEVICE, identity.public + link.public)
     statement = act_statement(act, account, device=0, registration_id=0, at_ms=at_ms)
     device = NewDevice(identity.public, sign_seal_key(identity, key), name, platform, identity.sign(statement))

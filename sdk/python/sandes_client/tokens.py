@@ -1,4 +1,4 @@
-"""Tokens: JWS compact, EdDSA and nothing else (docs/protocol/README.md, "Keys and tokens"; docs/apps/README.md)."""
+"""Signs tokens: JWS compact, EdDSA only (docs/protocol/README.md, "Keys and tokens"; docs/apps/README.md)."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from sandes_client.ids import DeviceAddress, base64url_text
 from sandes_client.keys import IdentityKey
 
 LIFETIME_SECONDS = 300
-"""Of a device's token: the longest the server accepts."""
+"""Lifetime of a device's token, the longest that the server accepts."""
 
 APP_LIFETIME_SECONDS = 60
-"""Of an app's token, likewise."""
+"""Lifetime of an app's token, the longest that the server accepts."""
 
 
 def sign_token(identity: IdentityKey, device: DeviceAddress, *, audience: str, now_seconds: int) -> str:
-    """A token for `Authorization: Bearer`. `now_seconds` is the server's time, not this machine's."""
+    """Return a token for `Authorization: Bearer`. `now_seconds` is the server's time, not this machine's."""
     claims = {"iss": str(device), "aud": audience, "iat": now_seconds, "exp": now_seconds + LIFETIME_SECONDS}
     return _signed(identity, str(device), claims)
 
 
 @dataclass(frozen=True, slots=True)
 class SignedRequest:
-    """What an app's token is bound to. `target` is path and query, from /v1 on, as they travel."""
+    """Holds the request to which an app's token is bound. `target` is path and query, from /v1 on, as they are sent."""
 
     method: str
     target: str
@@ -35,7 +35,7 @@ class SignedRequest:
 
 
 def sign_app_token(identity: IdentityKey, key: str, request: SignedRequest, *, audience: str, now_seconds: int) -> str:
-    """A token for this one request. `key` is the app id, a full stop and the key id."""
+    """Return a token for this one request. `key` is the app id, a full stop and the key id."""
     claims: dict[str, object] = {
         "iss": key.partition(".")[0],
         "aud": audience,

@@ -1,4 +1,4 @@
-"""Why a call over HTTPS got no answer, in words, with the host and port that were called."""
+"""Describes why a call over HTTPS got no answer, with the host and port that were called."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _host_and_port(error: httpx.TransportError) -> str:
 
 
 def _cause(error: httpx.TransportError) -> str:
-    """Return the system's own words, without its error numbers."""
+    """Return the system's description, without its error numbers."""
     text = str(error).strip()
     if text.startswith("[Errno") and "]" in text:
         text = text.partition("]")[2].strip()

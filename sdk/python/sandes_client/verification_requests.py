@@ -1,4 +1,4 @@
-"""Asking an organisation to be verified, as an application does it: `DeviceClient.people`."""
+"""Defines requests to be verified, which applications make with `DeviceClient.people`."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ State = Literal["open", "verified", "rejected", "lapsed"]
 
 @dataclass(frozen=True, slots=True)
 class VerificationRequest:
-    """Times are epoch seconds. `reason`: of a rejection. `lapsed`: not decided in time, or its device is gone.
+    """Holds a request. Times are epoch seconds. `reason` is why it was rejected. `lapsed`: not decided in time, or its
+    device is gone.
 
-    `source` `import`: the organisation has named one's number by itself.
+    `source` is `import` if the organisation named the number by itself.
     """
 
     id: str
@@ -30,7 +31,7 @@ class VerificationRequest:
 
 
 def read_request(answer: dict[str, Any]) -> VerificationRequest:
-    """Raises ValueError, KeyError or TypeError for what no service of this version answers."""
+    """Read a request. Raise ValueError, KeyError or TypeError for an answer that no service of this version gives."""
     state, source = answer["state"], answer["source"]
     if state not in get_args(State) or source not in {"device", "import"}:
         raise ValueError("an unknown kind of request")

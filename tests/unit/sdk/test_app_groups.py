@@ -120,14 +120,14 @@ def test_a_roster_that_ended_in_the_middle_says_how_far_it_came(
 @pytest.mark.parametrize(
     ("name", "text", "said"),
     [
-        ("a.csv", "number\n1\n", "file_unusable: the first line names columns"),
+        ("a.csv", "number\n1\n", "file_unusable: the first line must name the column"),
         ("a.csv", "phone;role\n1;admin\n", "separate columns by commas"),
-        ("a.csv", "phone,name\n1,2\n", "file_unusable: the first line names columns"),
+        ("a.csv", "phone,name\n1,2\n", "file_unusable: the first line must name the column"),
         ("a.csv", f'phone\n{PHONE}\n"{PHONE}" x\n{PHONE}\n', "file_unusable: line 3: "),
         ("a.csv", f"phone\n{'1' * 200_000}\n", "file_unusable: line 2: "),
         ("a.csv", "phone,account\n+91,x\n", "line 2: a row has either phone or account"),
         ("a.csv", "phone\n+91,admin\n", "line 2: 2 values for 1 columns"),
-        ("a.csv", "account\nnobody\n", "line 2: nobody is no account id"),
+        ("a.csv", "account\nnobody\n", "line 2: nobody is not an account id"),
         ("a.ndjson", "[]", "line 1: a row has phone or account"),
         ("a.ndjson", "\n{", "line 2: not JSON"),
         ("a.ndjson", "[" * 100_000, "line 1: not JSON"),
@@ -135,9 +135,9 @@ def test_a_roster_that_ended_in_the_middle_says_how_far_it_came(
         (
             "a.ndjson",
             '{"phone": "+91", "rank": "x"}',
-            "line 1: a row has phone or account, and role if wanted; not rank",
+            "line 1: a row has phone or account, and optionally role; unknown: rank",
         ),
-        ("a.txt", "phone\n", "file_unusable: the file's name ends"),
+        ("a.txt", "phone\n", "file_unusable: the file's name must end"),
         ("a.csv", "phone\n" + f"{PHONE}\n" * 100_001, "too_large: a roster has at most 100,000 rows"),
     ],
     ids=[
@@ -223,7 +223,7 @@ def test_a_roster_of_strangers_is_refused_with_what_that_means(
     errors = [{"pointer": "/members", "code": "no_good_row"}]
     service.routes["PUT", f"{PATH}/roster"] = lambda _: refused("invalid_request", 400, errors=errors)
     result = sandes("group", "roster", GROUP, str(file), "--dry-run")
-    assert result.stderr.startswith("error: no_good_row: nothing was changed: no row of the file names")
+    assert result.stderr.startswith("error: no_good_row: nothing was changed: every row needs")
 
 
 @pytest.mark.parametrize("words", [["dissolve", GROUP, "--yes"], ["remove", GROUP, ACCOUNT]])
@@ -260,7 +260,7 @@ def test_a_refusal_for_now_is_no_lost_answer(sandes: Any, service: AppService) -
 def test_a_group_is_not_dissolved_without_a_yes(sandes: Any, service: AppService) -> None:
     result = sandes("group", "dissolve", GROUP)
     assert (result.exit_code, service.requests) == (1, [])
-    assert result.stderr.endswith("error: not_confirmed: nothing was changed; --yes does it without asking\n")
+    assert result.stderr.endswith("error: not_confirmed: nothing was changed; --yes skips the question\n")
 
 
 def test_members_are_added_by_account_only_and_the_command_says_so(sandes: Any, service: AppService) -> None:

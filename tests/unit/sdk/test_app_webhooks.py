@@ -74,8 +74,8 @@ def test_a_test_event_is_sent_and_deliveries_are_listed_and_asked_for_again(sand
     assert sandes("redeliver", ID, EVT_1).stdout == f"failed {EVT_1}; see `sandes app webhook deliveries {ID}`\n"
     service.script = [refused("webhook_disabled", 409, title="Set paused to false first.")]
     assert sandes("test", ID).stderr == (
-        "error: webhook_disabled: the webhook is paused or disabled; `sandes app webhook change WEBHOOK --resume` ends "
-        "that\n"
+        "error: webhook_disabled: the webhook is paused or disabled; `sandes app webhook change WEBHOOK --resume` "
+        "resumes it\n"
     )
 
 
@@ -92,7 +92,7 @@ def test_webhooks_are_created_listed_changed_and_removed(sandes: Run, service: A
     service.on("POST", "/v1/webhooks", made, 201)
     assert "secret whsec_x" in sandes("create", made.url, "--event", "message.read").stdout
     eaten = sandes("create", made.url, "--event", "message.eaten")
-    assert (eaten.exit_code, "Invalid value for '--event': one of " in eaten.stderr) == (2, True)
+    assert (eaten.exit_code, "Invalid value for '--event': must be one of " in eaten.stderr) == (2, True)
     service.on("GET", "/v1/webhooks", app_api.WebhookList(webhooks=[made]))
     assert "enabled" in sandes("list").stdout
     service.on("PATCH", f"/v1/webhooks/{ID}", made.model_copy(update={"disabled": "paused"}))
@@ -216,7 +216,7 @@ def test_listening_goes_on_after_an_outage_with_the_event_after_the_last_one(
     assert result.exit_code == 130
     assert [line.split("  ")[2] for line in result.stdout.splitlines()] == [EVT_2]
     assert result.stderr.splitlines() == [
-        "There is no answer: cannot connect to apps.test:443: down. Trying again until there is one.",
+        "The service does not answer: cannot connect to apps.test:443: down. The command keeps trying.",
         "The service answers again.",
     ]
     assert service.requests[-1].url.params["cursor"] == "c1"

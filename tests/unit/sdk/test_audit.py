@@ -176,10 +176,10 @@ def test_what_nobody_has_signed_does_not_get_into_what_is_said() -> None:
     evil = LINES[3].replace(KEY.id.encode(), b"\\u001b[2JEVIL")
     fault = check(b"".join([*LINES[:3], evil])).fault
     assert fault is not None
-    assert fault.text == "Entry 4 is signed with a key not given, which is none."
+    assert fault.text == "Entry 4 is signed with a key that was not given, which is malformed."
     fault = check(b"".join([evil])).fault
     assert fault is not None
-    assert fault.text == "Entry 1 is signed with a key not given, which is none."
+    assert fault.text == "Entry 1 is signed with a key that was not given, which is malformed."
 
 
 def test_a_history_written_anew_with_the_key_is_found_by_a_head_between_two_of_them() -> None:

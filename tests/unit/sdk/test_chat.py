@@ -65,7 +65,7 @@ async def test_a_refused_message_shows_why(service: Service, store: Store) -> No
     service.devices.clear()
     async with chatting(service, store) as (app, pilot):
         await pilot.press("h", "i", "enter")
-        await wait_for_line(pilot, app, "✗ no such recipient")
+        await wait_for_line(pilot, app, "✗ there is no such recipient")
 
 
 async def test_help_is_shown_and_quit_ends_the_chat_and_neither_is_sent(service: Service, store: Store) -> None:

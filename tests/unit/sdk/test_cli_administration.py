@@ -321,7 +321,7 @@ def test_an_app_is_registered_and_its_key_kept_here(service: AdminService, offic
     assert (known.public, known.test, known.networks) == (credentials.private_key.public, True, ("10.0.0.0/8",))
     assert json.loads(file.read_text())["private_key"] not in result.output
     assert officer("app", "show", "--app", app).stdout.splitlines()[2:] == [
-        "  trial, 50 a minute, 50 a day, 1 guest, with SMS, 0 webhooks",
+        "  trial, 50 per minute, 50 per day, 1 guest, with SMS, 0 webhooks",
         "  scopes msg otp",
         f"  key {key} (test) 10.0.0.0/8",
     ]
@@ -344,7 +344,7 @@ def test_credentials_are_never_overwritten_and_a_refusal_leaves_no_file(
     file.write_text("precious")
     result = officer(*CREATE, "--credentials", str(file))
     assert (result.exit_code, file.read_text()) == (1, "precious")
-    assert result.stderr == f"error: file_exists: {file} is there already; a key is never overwritten\n"
+    assert result.stderr == f"error: file_exists: {file} exists already; a key is never overwritten\n"
     other = tmp_path / "other.json"
     assert refused(officer(*CREATE, "--unit", "b" * 12 + "a", "--credentials", str(other))) == "not_found"
     assert not other.exists()
@@ -386,7 +386,8 @@ def test_a_key_takes_a_fresh_sign_in(
     earlier = signed_in(caller, signed_in_at=int(time.time()) - 301)
     result = earlier("key", "add", "--app", app, "--public", public_key())
     assert refused(result) == "fresh_sign_in_required"
-    assert f"`sandes-admin --session {tmp_path / caller.administrator.email}.json login`, then again" in result.stderr
+    command = f"sandes-admin --session {tmp_path / caller.administrator.email}.json login"
+    assert f"`{command}`, then try again" in result.stderr
     assert signed_in(caller)("key", "add", "--app", app, "--public", public_key()).exit_code == 0
 
 
@@ -480,7 +481,7 @@ def test_another_organisations_groups_look_like_none(
 
 def test_what_is_not_found_may_be_out_of_reach(officer: Run) -> None:
     assert officer("group", "show", "c" * 13).stderr == (
-        "error: not_found: There is nothing here, or no role of yours reaches it (sandes-admin whoami). "
+        "error: not_found: There is nothing here, or none of your roles reaches it (see sandes-admin whoami). "
         "Request id: request-1.\n"
     )
     assert "whoami" not in officer("group", "transfer", "c" * 13, "--unit", "b" * 13).stderr
@@ -524,7 +525,8 @@ def test_what_waits_is_listed_however_much_newer_does_not(
     listed = officer("approval", "list", "--state", "pending", "--limit", "1", "--json")
     assert [json.loads(line)["id"] for line in listed.stdout.splitlines()] == [waits]
     assert listed.stderr == ""
-    assert officer("approval", "list", "--limit", "2").stderr == "There are more than these 2: see --limit.\n"
+    shown = officer("approval", "list", "--limit", "2")
+    assert shown.stderr == "There are more than these 2. Use --limit to see them.\n"
     assert officer("approval", "list", "--limit", "3").stderr == ""
 
 
@@ -692,7 +694,7 @@ def test_mail_domains_are_asked_for_shown_and_taken_away_again(
     id = made(officer, *change)["id"]
     shown = second("approval", "show", id).stdout
     assert '  mail_domains = ["ports.example", "rail.example"]' in shown
-    assert "@example.gov.in> would be at none of these domains; the administrator stays" in shown
+    assert "@example.gov.in> would be outside these domains; the administrator stays" in shown
     assert "ports.example rail.example" in second("approval", "list").stdout
     assert made(second, "approval", "approve", id, "--yes")["state"] == "executed"
     assert "  addresses at ports.example, rail.example only\n" in officer("organisation", "show").stdout
@@ -783,7 +785,7 @@ def test_a_person_is_verified_edited_hidden_moved_and_revoked(
     hidden = officer("person", "hide", account, "--field", "post=nobody").stdout
     assert "  post to nobody\n" in hidden
     wished = officer("person", "hide", account, "--field", "number=everyone").stdout
-    assert "  number to everyone, as far as the organisation shows it\n" in wished
+    assert "  number to everyone, within the organisation's policy\n" in wished
     as_before = ("--field", "post=default", "--field", "number=default")
     assert not made(officer, "person", "hide", account, *as_before).get("hidden")
     assert made(officer, "person", "transfer", account, "--unit", desk)["unit"] == desk
@@ -826,7 +828,7 @@ def test_who_is_not_registered_is_imported(officer: Run) -> None:
     for words in (("person", "show", new_phone()), verify):
         result = officer(*words)
         assert refused(result) == "not_found"
-        assert "`sandes-admin import check FILE`) and verified when they register" in result.stderr
+        assert "`sandes-admin import check FILE`). They are verified when they register" in result.stderr
 
 
 def test_a_day_in_another_form_is_told_the_right_one(officer: Run) -> None:
@@ -932,11 +934,11 @@ def test_a_file_is_checked_and_committed_and_its_results_written(
     assert "a commit means" not in done.stdout
     assert "staff" in officer("import", "list").stdout
     for words in (("results", id, "--out", str(results)), ("commit", id, "--yes", "--results", str(results))):
-        assert officer("import", *words).stderr.startswith(f"error: file_exists: {results} is there already;")
+        assert officer("import", *words).stderr.startswith(f"error: file_exists: {results} exists already;")
     again = tmp_path / "again.csv"
     assert officer("import", "results", id, "--out", str(again)).stdout == f"3 rows in {again}.\n"
     asked = officer("import", "cancel", id, input="n\n")
-    assert "who was nominated will not be verified by it any more (1 row): cancel" in asked.stderr
+    assert "nominations of this import will not lead to verifications (1 row): cancel" in asked.stderr
     assert (asked.exit_code, "error: not_confirmed" in asked.stderr) == (1, True)
     assert officer("import", "cancel", id, "--yes").stdout == f"Cancelled import {id}.\n"
     assert refused(officer("import", "commit", id, "--yes")) == "import_state"
@@ -953,10 +955,10 @@ def test_a_file_is_checked_and_committed_and_its_results_written(
             "committing",
             0,
             1,
-            "2 good rows will be left undone, and who was nominated will not be verified by it any more",
+            "2 good rows will be left undone, and nominations of this import will not lead to verifications",
         ),
         ("completed", 2, 0, ""),
-        ("completed", 2, 2, "who was nominated will not be verified by it any more (2 rows)"),
+        ("completed", 2, 2, "nominations of this import will not lead to verifications (2 rows)"),
     ],
 )
 def test_what_is_lost_with_a_cancelled_import_is_said_before(
@@ -1014,7 +1016,7 @@ RESET = ("--reason", "phone stolen, identity card seen")
 def test_a_reset_is_asked_for_by_one_approved_by_another_and_shown(officer: Run, second: Run, lost: str) -> None:
     waiting = made(officer, "access", "reset", lost, *RESET)["id"]
     assert officer("access", "show", lost).stderr == (
-        f"error: not_approved: asked for, not approved yet: `sandes-admin approval show {waiting}`\n"
+        f"error: not_approved: requested, not approved yet: `sandes-admin approval show {waiting}`\n"
     )
     assert refused(officer("approval", "approve", waiting, "--yes")) == "own_request"
     declined = second("approval", "approve", waiting, input="n\n").stderr
@@ -1024,20 +1026,20 @@ def test_a_reset_is_asked_for_by_one_approved_by_another_and_shown(officer: Run,
         if one["administrator"] == lost
     )
     assert f"  about {who['name']} <{who['email']}>, who works in Ministry of Railways\n" in declined
-    assert f"Approve this? {who['name']} is told by e-mail and can object for 24 hours; then the" in declined
+    assert f"Approve this? {who['name']} gets an e-mail and can object for 24 hours. Then the" in declined
     assert "immediately" not in declined
     assert made(second, "approval", "approve", waiting, "--yes")["state"] == "executed"
     shown = officer("access", "show", lost)
     assert shown.exit_code == 0
     assert shown.stdout.splitlines()[0] == f"administrator {lost}"
-    assert "asked for by" in shown.stdout
+    assert "requested by" in shown.stdout
     assert "approved by" in shown.stdout
     assert made(officer, "access", "show", lost)["state"] == "announcing"
 
 
 def test_a_reset_is_taken_back_once(officer: Run, second: Run, lost: str) -> None:
     approved(officer, second, "access", "reset", lost, *RESET)
-    assert second("access", "withdraw", lost).stdout == "The reset was taken back.\n"
+    assert second("access", "withdraw", lost).stdout == "The reset was withdrawn.\n"
     assert refused(officer("access", "show", lost)) == "not_found"
     assert refused(second("access", "withdraw", lost)) == "not_found"
 
@@ -1049,7 +1051,7 @@ def test_a_person_objects_to_the_reset_of_their_own_access(
     id = administrator_text(caller.id)
     approved(officer, second, "access", "reset", id, *RESET)
     assert signed_in(caller)("access", "object").stdout == (
-        "Your access is not being reset: if a reset was waiting, it is cancelled.\n"
+        "Your access is not being reset. If a reset was waiting, it is cancelled.\n"
     )
     assert refused(officer("access", "show", id)) == "not_found"
 
@@ -1061,7 +1063,7 @@ def test_a_third_person_ends_the_waiting_after_a_question(
     approved(officer, second, "access", "reset", lost, *RESET)
     stopped = platform("access", "confirm", lost, input="n\n")
     assert stopped.exit_code == 1
-    assert stopped.stderr.endswith("error: not_confirmed: nothing was changed; --yes does it without asking\n")
+    assert stopped.stderr.endswith("error: not_confirmed: nothing was changed; --yes skips the question\n")
     assert "confirmed_by" not in made(officer, "access", "show", lost)
     assert made(platform, "access", "confirm", lost, "--yes")["confirmed_by"]
     assert refused(platform("access", "confirm", lost, "--yes")) == "access_reset_state"
@@ -1089,7 +1091,7 @@ def test_asking_for_a_reset_takes_a_fresh_sign_in(
     run = signed_in(caller, signed_in_at=int(time.time()) - 3600)
     result = run("access", "reset", lost, *RESET)
     assert refused(result) == "fresh_sign_in_required"
-    assert re.search("`sandes-admin --session [^ ]+ login`, then again", result.stderr)
+    assert re.search("`sandes-admin --session [^ ]+ login`, then try again", result.stderr)
 
 
 def test_a_reset_needs_a_reason(officer: Run, lost: str) -> None:

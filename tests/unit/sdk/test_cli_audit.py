@@ -42,18 +42,18 @@ def test_a_whole_chain_with_its_heads(chain: Path, heads: Path) -> None:
     found = run(chain, "--key", PUBLIC, "--heads", heads, "--chain", id_text(CHAIN))
     assert found.exit_code == 0
     assert found.output.splitlines() == [
-        f"Organisation: {id_text(CHAIN)} (as --chain says).",
+        f"Organisation: {id_text(CHAIN)} (from --chain).",
         f"Whole: entries 1 to 12 of {id_text(CHAIN)}, 2 heads agree.",
     ]
 
 
 def test_whose_chain_it_is_is_taken_from_the_files_name_or_said_to_be_unproven(chain: Path, tmp_path: Path) -> None:
     found = run(chain, "--key", PUBLIC)
-    first = f"Organisation: {id_text(CHAIN)} (as its first entry says: compare it, or give --chain)."
+    first = f"Organisation: {id_text(CHAIN)} (from its first entry: compare it, or give --chain)."
     assert (found.exit_code, found.output.splitlines()[0]) == (0, first)
     named = chain.rename(tmp_path / f"{id_text(CHAIN)}.2026.ndjson")
     found = run(named, "--key", PUBLIC)
-    assert (found.exit_code, "(as the file's name says)" in found.output) == (0, True)
+    assert (found.exit_code, "(from the file's name)" in found.output) == (0, True)
     other = named.rename(tmp_path / f"{id_text(ELSEWHERE)}.ndjson")
     found = run(other, "--key", PUBLIC)
     assert (found.exit_code, "begins with an entry of another chain" in found.output) == (3, True)
@@ -69,7 +69,7 @@ def test_missing_bodies_are_not_whole_unless_they_are_accounted_for(chain: Path,
     assert (found.exit_code, "BODIES MISSING: 5, 7." in found.output) == (3, True)
     for known in (("--withheld", "3", "--withheld", "4-9"), ("--withheld", "all")):
         found = run(chain, "--key", PUBLIC, "--heads", heads, *known)
-        assert (found.exit_code, "Bodies withheld, as you have said: 3, 5-7." in found.output) == (0, True)
+        assert (found.exit_code, "Bodies withheld, as you confirmed: 3, 5-7." in found.output) == (0, True)
     told = json.loads(run(chain, "--key", PUBLIC, "--withheld", "5-7", "--json").output)
     assert (told["withheld"], told["missing_bodies"], told["chain_by"]) == ([[3, 3], [5, 7]], [[3, 3]], "first_entry")
     for wrong in ("x", "0", "7-5", "-3"):
@@ -81,13 +81,13 @@ def test_heads_that_no_longer_have_the_chain_are_named(chain: Path, heads: Path)
     found = run(chain, "--key", PUBLIC, "--heads", heads, "--chain", id_text(CHAIN))
     assert found.exit_code == 3
     assert f"HEADS GONE: {id_text(CHAIN)} had entry 12" in found.output
-    assert "Whole but for that" in found.output
+    assert "Whole except for the missing bodies" in found.output
 
 
 def test_without_heads_it_says_what_cannot_be_told(chain: Path) -> None:
     found = run(chain, "--key", PUBLIC)
     assert found.exit_code == 0
-    assert "No head given is as late as the last 12 entries" in found.output
+    assert "No given head covers the last 12 entries" in found.output
 
 
 def test_one_altered_row_is_named(chain: Path, heads: Path) -> None:
@@ -95,7 +95,7 @@ def test_one_altered_row_is_named(chain: Path, heads: Path) -> None:
     found = run(chain, "--key", PUBLIC, "--heads", heads)
     assert found.exit_code == 3
     assert found.output.splitlines()[1:] == [
-        "NOT WHOLE, line 7: Entry 7 was altered: its signature does not hold.",
+        "NOT WHOLE, line 7: Entry 7 was altered: its signature is not valid.",
         "Entries 1 to 6 before it are whole.",
     ]
 
@@ -125,7 +125,7 @@ def test_the_key_may_stand_in_a_file(chain: Path, tmp_path: Path) -> None:
 
 def test_another_key_another_chain(chain: Path) -> None:
     found = run(chain, "--key", base64url_text(OTHER.public))
-    assert (found.exit_code, "Entry 1 is signed with a key not given" in found.output) == (3, True)
+    assert (found.exit_code, "Entry 1 is signed with a key that was not given" in found.output) == (3, True)
     found = run(chain, "--key", PUBLIC, "--chain", id_text(ELSEWHERE))
     assert (found.exit_code, "begins with an entry of another chain" in found.output) == (3, True)
 

@@ -1,4 +1,6 @@
-"""The admin API for programs and `sandes-admin`: signing in with a second factor, and a client that stays signed in."""
+"""Provides the admin API to programs and `sandes-admin`: sign-in with a second factor, and a client that stays signed
+in.
+"""
 
 from __future__ import annotations
 

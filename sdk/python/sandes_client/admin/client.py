@@ -1,4 +1,4 @@
-"""The admin API: one method per HTTP method. It stays signed in, and tries again what is worth another try."""
+"""Calls the admin API, with one method per HTTP method. The client stays signed in, and retries where that can help."""
 
 from __future__ import annotations
 
@@ -21,23 +21,24 @@ from sandes_client.unreachable import why_unreachable
 TIMEOUT_SECONDS = 30.0
 TRIES = 4
 MAX_WAIT_SECONDS = 30
-"""Whoever is told to wait longer is told so by an error."""
+"""Longest wait before a retry, in seconds. A longer `Retry-After` becomes an error."""
 
 Query = Mapping[str, str | int | None]
 
 
 class AdminApiError(ApiError):
-    """A refusal of the admin API (RFC 9457). Switch on `code`; `request_id` is what to quote to operators."""
+    """Reports a refusal by the admin API (RFC 9457). Switch on `code`; quote `request_id` to operators."""
 
 
 class NotSignedIn(Exception):
-    """The sign-in has ended or was revoked: sign in again."""
+    """Reports that the sign-in has ended or was revoked. Sign in again."""
 
 
 class AdminClient:
-    """`path` is what stands behind `/admin/v1/`, its parts not yet quoted if given one by one.
+    """Calls the admin API. `path` is the part after `/admin/v1/`. Parts that are given one by one are
+    quoted.
 
-    Each call raises AdminApiError, NotSignedIn or Unreachable. `on_refresh` is given tokens that replace those before.
+    Each call raises AdminApiError, NotSignedIn or Unreachable. `on_refresh` gets new tokens that replace the old ones.
     """
 
     def __init__(
@@ -90,13 +91,13 @@ class AdminClient:
         return _json(self.call("DELETE", *path, if_match=if_match))
 
     def me(self) -> dict[str, Any]:
-        """Who is signed in, and with which roles."""
+        """Return who is signed in, and with which roles."""
         return dict(self.get("me"))
 
     def call(
         self, method: str, *path: str, query: Query | None = None, body: Any = None, if_match: str | None = None
     ) -> httpx.Response:
-        """The answer as it came, for its headers (`ETag`). What the service refuses is raised."""
+        """Make a call and return the whole response, for its headers (`ETag`). Raise an error for a refusal."""
         target = path[0] if len(path) == 1 else "/".join(quote(part, safe="") for part in path)
         given = {name: str(value) for name, value in (query or {}).items() if value is not None}
         headers = {} if if_match is None else {"If-Match": if_match}
@@ -115,7 +116,7 @@ class AdminClient:
                     headers=headers | {"Authorization": f"Bearer {self.tokens.access}"},
                 )
             except httpx.TransportError as error:
-                if method != "GET" or attempt >= TRIES:  # a change may have been made although no answer came
+                if method != "GET" or attempt >= TRIES:  # without an answer, a change may have been made
                     raise Unreachable(why_unreachable(error)) from None
                 answer = None
             if answer is not None and answer.is_success:
@@ -131,7 +132,7 @@ class AdminClient:
             attempt += 1
 
     def refresh(self) -> None:
-        """Raises NotSignedIn or Unreachable."""
+        """Replace the tokens. Raise NotSignedIn or Unreachable."""
         try:
             self.tokens = refreshed(self._cognito, self.tokens, clock=self._clock)
         except SignInRefused:
@@ -140,7 +141,7 @@ class AdminClient:
             self._on_refresh(self.tokens)
 
     def _wait(self, answer: httpx.Response | None, attempt: int) -> float | None:
-        """Seconds to wait before another try, or None if there is no point in one."""
+        """Return the seconds to wait before another try, or None if a retry cannot help."""
         if answer is None:
             return self._chance.full_jitter(attempt - 1)
         if answer.status_code not in (429, 503):
@@ -160,7 +161,7 @@ def _refusal(answer: httpx.Response | None) -> Exception:
         problem = None
     if isinstance(problem, dict) and isinstance(problem.get("code"), str):
         return AdminApiError(problem["code"], answer.status_code, problem)
-    if answer.status_code == 401:  # the gateway's own, after tokens were replaced
+    if answer.status_code == 401:  # the gateway refuses even new tokens
         return NotSignedIn()
     if answer.status_code == 429:
         return AdminApiError("rate_limited", 429, {})

@@ -1,4 +1,4 @@
-"""Cognito's calls that need no AWS credentials, as administrators use them: over HTTPS, signed by nobody."""
+"""Makes the unsigned HTTPS calls to Cognito that administrators need. They need no AWS credentials."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ _JSON = "application/x-amz-json-1.1"
 
 
 class SignInRefused(Exception):
-    """`code` is Cognito's name of the refusal without `Exception`, for example `NotAuthorized`, `CodeMismatch`."""
+    """Reports a refusal. `code` is Cognito's name without `Exception`, for example `NotAuthorized` or
+    `CodeMismatch`.
+    """
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(code)
@@ -28,7 +30,9 @@ class SignInRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Cognito:
-    """`url` is that of the region's service, `client` the id of the pool's client. `transport` is for tests."""
+    """Calls Cognito. `url` is that of the region's service, `client` the id of the pool's client. `transport` is for
+    tests.
+    """
 
     url: str
     client: str
@@ -38,7 +42,7 @@ class Cognito:
         check_address("cognito_url", self.url, ("https", "http"))
 
     def call(self, action: str, **body: Any) -> dict[str, Any]:
-        """Raises SignInRefused or Unreachable."""
+        """Make a call. Raise SignInRefused or Unreachable."""
         headers = {"X-Amz-Target": f"{_TARGET}.{action}", "Content-Type": _JSON, "User-Agent": "sandes-client"}
         try:
             with httpx.Client(timeout=TIMEOUT_SECONDS, transport=self.transport) as http:

@@ -1,4 +1,4 @@
-"""A sign-in kept in a file that only its owner can read, so that commands need not ask each time."""
+"""Keeps a sign-in in a file that only its owner can read, so that commands need not ask each time."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _OTHERS = 0o077
 
 
 class SessionUnusable(Exception):
-    """The file of a session cannot be used; the message says why, and nothing of what is in it."""
+    """Reports that a session file cannot be used. The message gives the reason, and nothing of the content."""
 
 
 @dataclass(frozen=True, slots=True)
 class AdminSession:
-    """Who is signed in, where, and with which tokens."""
+    """Holds who is signed in, at which addresses, and with which tokens."""
 
     email: str
     http_url: str
@@ -31,7 +31,7 @@ class AdminSession:
     tokens: Tokens
 
     def client(self, on_refresh: Callable[[Tokens], None]) -> AdminClient:
-        """Raises SessionUnusable for addresses that are not safe to call."""
+        """Return a client. Raise SessionUnusable for addresses that are not safe to call."""
         try:
             cognito = Cognito(self.cognito_url, self.admin_client)
             return AdminClient(self.http_url, cognito, self.tokens, on_refresh=on_refresh)
@@ -39,7 +39,9 @@ class AdminSession:
             raise SessionUnusable(str(error)) from None
 
     def save(self, path: Path) -> None:
-        """Mode 0600, in one step: another command reads the old or the new one. Raises SessionUnusable."""
+        """Write the file with mode 0600 in one step, so that another command reads the old or the new one. Raise
+        SessionUnusable.
+        """
         scratch = path.with_name(f".{path.name}.{os.getpid()}")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -52,7 +54,7 @@ class AdminSession:
 
     @classmethod
     def read(cls, path: Path) -> AdminSession | None:
-        """None if there is none. Raises SessionUnusable for a file that others may read, too."""
+        """Read a session, or return None if there is no file. Raise SessionUnusable for a file that others may read."""
         try:
             if os.name == "posix" and path.stat().st_mode & _OTHERS:
                 raise SessionUnusable(f"{path} may be read by others: remove it and sign in again")
@@ -64,4 +66,4 @@ class AdminSession:
         except OSError as error:
             raise SessionUnusable(f"{path}: {error.strerror}") from None
         except (ValueError, TypeError, KeyError, AttributeError):
-            raise SessionUnusable(f"{path} is no session: remove it and sign in again") from None
+            raise SessionUnusable(f"{path} is not a session file: remove it and sign in again") from None

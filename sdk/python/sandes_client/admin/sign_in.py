@@ -1,10 +1,10 @@
-"""Signing in, step by step: password, a new one if it is the first time, the second factor.
+"""Signs administrators in, step by step: password, a new password at the first sign-in, second factor.
 
-Each step is answered and gives the next, until there are tokens:
+The answer to each step gives the next step, until there are tokens:
 
     step = begin(cognito, "asha@example.gov.in", password)
     while not isinstance(step, SignedIn):
-        step = step.answer(...)                 # what for, its class says
+        step = step.answer(...)                 # its class tells what to answer
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from sandes_client.api import Unreachable
 
 ISSUER = "Sandes"
 _EARLY_SECONDS = 30
-"""How long before they end tokens are replaced: clocks differ, and a call takes its time."""
+"""Seconds before their end at which tokens are replaced, because clocks differ and calls take time."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Tokens:
-    """`expires_at`: epoch seconds, of `access`, by this machine's clock."""
+    """Holds the tokens of a sign-in. `expires_at` is when `access` ends by this machine's clock, epoch seconds."""
 
     access: str
     refresh: str
@@ -55,25 +55,33 @@ class _Context:
 
 @dataclass(frozen=True, slots=True)
 class AskNewPassword:
-    """The password was a temporary one. 12 characters or more: lower and upper case, digits, symbols."""
+    """Asks for a new password after a temporary one: 12 characters or more, with lower and upper case,
+    digits, symbols.
+    """
 
     _at: _Context = field(repr=False)
 
     def answer(self, password: str) -> Step:
-        """Raises SignInRefused `InvalidPassword`, after which another may be tried, or another refusal."""
+        """Answer with the new password.
+
+        Raise SignInRefused: after `InvalidPassword` you can answer with another password.
+        """
         return self._at.respond("NEW_PASSWORD_REQUIRED", NEW_PASSWORD=password)
 
 
 @dataclass(frozen=True, slots=True)
 class SetUpAuthenticator:
-    """The authenticator app is to be given `secret`, or to read `uri` as a QR code; then it shows codes."""
+    """Asks the user to set up the authenticator app with `secret`, or with `uri` as a QR code."""
 
     secret: str = field(repr=False)
     uri: str = field(repr=False)
     _at: _Context = field(repr=False)
 
     def answer(self, code: str) -> Step:
-        """Raises SignInRefused `EnableSoftwareTokenMFA` or `CodeMismatch`, after which another code may be tried."""
+        """Answer with a code that the app shows.
+
+        Raise SignInRefused: after `EnableSoftwareTokenMFA` or `CodeMismatch` you can answer with another code.
+        """
         cognito = self._at.cognito
         said = cognito.call("VerifySoftwareToken", Session=self._at.session, UserCode=code)
         if said.get("Status") != "SUCCESS":
@@ -84,13 +92,15 @@ class SetUpAuthenticator:
 
 @dataclass(frozen=True, slots=True)
 class AskCode:
-    """The code that the authenticator app shows now."""
+    """Asks for the code that the authenticator app shows now."""
 
     _at: _Context = field(repr=False)
 
     def answer(self, code: str) -> Step:
-        """Raises SignInRefused `CodeMismatch`, after which another code may be tried, or `ExpiredCode` for one that
-        has been used: wait for the next.
+        """Answer with the code.
+
+        Raise SignInRefused: `CodeMismatch`, after which you can try another code, or `ExpiredCode` for a used code. In
+        that case, wait for the next code.
         """
         return self._at.respond("SOFTWARE_TOKEN_MFA", SOFTWARE_TOKEN_MFA_CODE=code)
 
@@ -104,7 +114,10 @@ Step = AskNewPassword | SetUpAuthenticator | AskCode | SignedIn
 
 
 def begin(cognito: Cognito, email: str, password: str, *, clock: Callable[[], float] = time.time) -> Step:
-    """Raises SignInRefused, `NotAuthorized` for wrong password and unknown person alike, or Unreachable."""
+    """Begin to sign in.
+
+    Raise Unreachable, or SignInRefused, with `NotAuthorized` for a wrong password and an unknown person alike.
+    """
     said = cognito.call(
         "InitiateAuth",
         ClientId=cognito.client,
@@ -115,7 +128,7 @@ def begin(cognito: Cognito, email: str, password: str, *, clock: Callable[[], fl
 
 
 def refreshed(cognito: Cognito, tokens: Tokens, *, clock: Callable[[], float] = time.time) -> Tokens:
-    """New tokens of the same sign-in. Raises SignInRefused once it has ended or was revoked, or Unreachable."""
+    """Return new tokens of the same sign-in. Raise Unreachable, or SignInRefused once it has ended or was revoked."""
     said = cognito.call(
         "InitiateAuth",
         ClientId=cognito.client,
@@ -126,14 +139,14 @@ def refreshed(cognito: Cognito, tokens: Tokens, *, clock: Callable[[], float] = 
 
 
 def revoke(cognito: Cognito, tokens: Tokens) -> None:
-    """End the sign-in: nothing can be refreshed any more. Raises SignInRefused or Unreachable."""
+    """End the sign-in. Its tokens can then not be refreshed. Raise SignInRefused or Unreachable."""
     cognito.call("RevokeToken", ClientId=cognito.client, Token=tokens.refresh)
 
 
 def _next(cognito: Cognito, email: str, said: dict[str, Any], clock: Callable[[], float]) -> Step:
     if "AuthenticationResult" in said:
         return SignedIn(_tokens(said, clock))
-    # Later steps know the person by the name that Cognito gives in the first.
+    # Later steps name the person as Cognito did in the first step.
     name = str((said.get("ChallengeParameters") or {}).get("USER_ID_FOR_SRP") or email)
     at = _Context(cognito, name, _text(said, "Session"), clock)
     match said.get("ChallengeName"):

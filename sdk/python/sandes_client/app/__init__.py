@@ -1,10 +1,11 @@
-"""Client of the HTTPS app API, for governance apps (docs/apps/README.md): OTPs, messages, batches, groups,
-webhooks, events.
+"""Provides the client of the HTTPS app API for governance apps (docs/apps/README.md).
 
-with SyncAppClient(AppCredentials.read(path)) as app:
-    otp = app.otps.send("+919876543210", "login", variables={"service": "passports"})
-    if app.otps.check(otp.id, code).approved:
-        ...
+It covers OTPs, messages, batches, groups, webhooks and events.
+
+    with SyncAppClient(AppCredentials.read(path)) as app:
+        otp = app.otps.send("+919876543210", "login", variables={"service": "passports"})
+        if app.otps.check(otp.id, code).approved:
+            ...
 """
 
 from sandes_client.api import Unreachable

@@ -1,7 +1,8 @@
-"""What the app API answers, as records (docs/protocol/app-openapi.json). Times are aware datetimes in UTC.
+"""Defines the answers of the app API as records (docs/protocol/app-openapi.json). Times are aware datetimes
+in UTC.
 
-Answers of a newer service may have more fields and more values than these: fields not known here are left out,
-and words such as a status are not checked against a list.
+A newer service may send more fields and values. Unknown fields are left out, and words such as a status are not checked
+against a list.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ EventType = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Otp:
-    """`resend_after`: when another code may be sent."""
+    """Holds the state of an OTP. `resend_after` is when another code may be sent."""
 
     id: str
     status: OtpStatus
@@ -67,7 +68,11 @@ class MessageAccepted:
 
 @dataclass(frozen=True, slots=True)
 class GroupMessage:
-    """How many members a message to a group was for, how many devices have it stored; `complete`: of all members."""
+    """Holds the delivery of a message to a group: the number of members, and of devices for which it is
+    stored.
+
+    `complete` is true once it is stored for all members.
+    """
 
     id: str
     members: int | None = None
@@ -77,7 +82,7 @@ class GroupMessage:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """`seq` rises with every change of `status`; `times` says when each status was reached."""
+    """Holds a message. `seq` rises with every change of `status`. `times` maps each status to when it was reached."""
 
     id: str
     status: MessageStatus
@@ -101,7 +106,7 @@ class MessagePage:
 
 @dataclass(frozen=True, slots=True)
 class RowFault:
-    """`row` counts from 1, the header of a CSV file not counted."""
+    """Holds the fault of a row. `row` counts from 1, without the header of a CSV file."""
 
     row: int
     field: str
@@ -111,7 +116,7 @@ class RowFault:
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """The form that uploads the file of a batch, and until when. Whoever has it may upload."""
+    """Holds the form that uploads the file of a batch, and its expiry. Anybody who has the form may upload."""
 
     url: str = field(repr=False)
     fields: Mapping[str, str] = field(repr=False)
@@ -120,7 +125,7 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """`faults`: the first 100 bad rows; the results have all of them."""
+    """Holds the state of a batch. `faults` has the first 100 bad rows; the results have all."""
 
     id: str
     state: BatchState
@@ -140,7 +145,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class BatchResult:
-    """What became of one row. `message` is the id of the message it became."""
+    """Holds the result of one row. `message` is the id of the sent message."""
 
     row: int
     status: Literal["accepted", "failed", "invalid"]
@@ -184,9 +189,9 @@ class Preview:
 
 @dataclass(frozen=True, slots=True)
 class Webhook:
-    """`public_key` (`whpk_`) is what `verify_webhook` takes. `secret` is there at creation only.
+    """Holds a webhook. `public_key` (`whpk_`) is for `verify_webhook`. Only the creation returns `secret`.
 
-    `test`: made with a test key; it gets the events of what test keys do, and no others.
+    A `test` webhook was made with a test key. It gets only events caused by test keys.
     """
 
     id: str
@@ -206,7 +211,7 @@ class WebhookList:
 
 @dataclass(frozen=True, slots=True)
 class WebhookDelivery:
-    """One event on its way to one webhook."""
+    """Holds the delivery of one event to one webhook."""
 
     event: str
     type: EventType
@@ -226,7 +231,7 @@ class WebhookDeliveries:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """The body of a webhook, an entry of the feed. It may come twice, with the same `id`."""
+    """Holds the body of a webhook, or an entry of the feed. It may come twice, with the same `id`."""
 
     id: str
     type: EventType
@@ -236,7 +241,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class EventPage:
-    """Ask again with `cursor`, at once if there is `more`, else later."""
+    """Holds a page of events. Ask again with `cursor`, immediately if there is `more`, otherwise later."""
 
     events: tuple[Event, ...]
     cursor: str
@@ -253,7 +258,7 @@ class Quota:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """`test`: of test keys, whose messages count by themselves."""
+    """Holds quotas and their use. `test` is for test keys, whose messages are counted separately."""
 
     mode: Literal["trial", "live"]
     test: bool
@@ -262,7 +267,7 @@ class Usage:
 
 
 def read_answer(kind: type[T], value: Any) -> T:
-    """Raises Unreachable if `value` is not what the service promises."""
+    """Read an answer. Raise Unreachable if `value` does not have the promised form."""
     try:
         return cast("T", _read(kind, value))
     except (KeyError, TypeError, ValueError) as error:
@@ -270,7 +275,7 @@ def read_answer(kind: type[T], value: Any) -> T:
 
 
 def plain(value: Any) -> Any:
-    """A record as JSON takes it: as it travelled, times in RFC 3339, without what has no value."""
+    """Return a record in JSON types, as it is sent: times in RFC 3339, without fields that have no value."""
     if is_dataclass(value):
         named = {part.name: getattr(value, part.name) for part in fields(value)}
         return {name: plain(part) for name, part in named.items() if part is not None}
@@ -288,7 +293,7 @@ def _types(kind: type) -> dict[str, Any]:
 
 def _read(kind: Any, value: Any) -> Any:
     origin, parts = get_origin(kind), get_args(kind)
-    if origin in (Union, UnionType):  # of something and None
+    if origin in (Union, UnionType):  # an optional value
         return None if value is None else _read(parts[0], value)
     if origin is tuple:
         return tuple(_read(parts[0], part) for part in _of(list, value))

@@ -1,7 +1,7 @@
-"""The calls of the app API, each as steps (`exchange`): what both clients offer, without input or output.
+"""Defines the calls of the app API as steps (`exchange`), without input or output. Both clients offer them.
 
-All raise AppApiError or Unreachable. `idempotency_key` on what is sent may be given by callers who keep it, so that
-also a process that starts anew repeats a request instead of making a second one.
+All raise AppApiError or Unreachable. Callers may pass and keep an `idempotency_key`, so that a restarted process
+repeats a request instead of making a second one.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ _FINAL_STATES = ("checked", "completed", "cancelled", "failed")
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
-    """`items`, then where the next page begins; None at the end. `seen` is to be called when all were taken."""
+    """Holds `items` and the cursor of the next page, None at the end. Call `seen` when all items were taken."""
 
     items: Sequence[T]
     cursor: str | None
@@ -61,12 +61,12 @@ class Page(Generic[T]):
 
 
 Pages = Callable[[str | None], Steps[Page[T]]]
-"""Gives the page that begins at a cursor."""
+"""Returns the page that begins at a cursor."""
 
 
 @dataclass(frozen=True, slots=True)
 class BatchRow:
-    """`to`: see `recipient`."""
+    """Holds a row of a batch. For `to`, see `recipient`."""
 
     to: str
     variables: Variables | None = None
@@ -74,29 +74,35 @@ class BatchRow:
 
 
 def recipient(to: str) -> dict[str, str]:
-    """A phone number in international form, with its plus sign, or an account id. Raises ValueError for neither."""
+    """Return the field for a phone number in international form, with its plus sign, or for an account id.
+
+    Raise ValueError for any other text.
+    """
     number = typed_number(to)
     if number is not None and number.startswith(("+", "(+")):
         return {"phone": number}
     if to.strip().startswith("+"):
-        return {"phone": to}  # the service says what is wrong with it
+        return {"phone": to}  # the service reports errors of the number
     try:
         return {"account": parse_account(to)}
     except ValueError:
-        raise ValueError("a recipient is +, country code and number, or an account id (13 characters)") from None
+        raise ValueError(
+            "a recipient is a phone number with + and country code, or an account id (13 characters)"
+        ) from None
 
 
 def message_recipient(to: str) -> dict[str, str]:
-    """As `recipient`; or a group that the app manages, by `group:` and its id. Raises ValueError for none of these."""
+    """Return the field for a recipient as in `recipient`, or for a group of the app, given as `group:` and
+    its id.
+
+    Raise ValueError for any other text.
+    """
     if not to.startswith(TO_GROUP):
         return recipient(to)
     try:
-        return {"group": parse_account(to.removeprefix(TO_GROUP))}  # ids of groups are written alike
+        return {"group": parse_account(to.removeprefix(TO_GROUP))}  # ids of groups have the same form
     except ValueError:
-        raise ValueError("a group is group: and its id (13 characters)") from None
-
-
-# One-time passwords
+        raise ValueError("a group is given as group: and its id (13 characters)") from None
 
 
 def send_otp(
@@ -131,12 +137,12 @@ def send_otp(
 def check_otp(
     caller: Caller, id: str, code: str, *, purpose: str | None = None, idempotency_key: str | None = None
 ) -> Steps[OtpChecked]:
-    """Whether `code` is right. An attempt is counted once, however often the request has to be repeated."""
+    """Check `code`. One attempt is counted, however often the request has to be repeated."""
     return caller.post(OtpChecked, "otps", id, "checks", body=_given(code=code, purpose=purpose), key=idempotency_key)
 
 
 def resend_otp(caller: Caller, id: str, *, idempotency_key: str | None = None) -> Steps[Otp]:
-    """Send another code, which voids the one before."""
+    """Send another code. The code before becomes invalid."""
     return caller.post(Otp, "otps", id, "resends", key=idempotency_key)
 
 
@@ -145,11 +151,8 @@ def get_otp(caller: Caller, id: str) -> Steps[Otp]:
 
 
 def cancel_otp(caller: Caller, id: str) -> Steps[None]:
-    """No code of it is accepted any more."""
+    """Cancel an OTP. None of its codes is accepted any more."""
     yield from caller.call("DELETE", ("otps", id))
-
-
-# Messages
 
 
 def send_message(
@@ -168,7 +171,7 @@ def send_message(
     client_ref: str | None = None,
     idempotency_key: str | None = None,
 ) -> Steps[MessageAccepted]:
-    """Send a notice from a template, or with a `body` of your own. See `message_recipient` for `to`."""
+    """Send a notice from a template, or with your own `body`. See `message_recipient` for `to`."""
     given = _given(
         to=message_recipient(to),
         template=template,
@@ -198,7 +201,7 @@ def list_messages(
     client_ref: str | None = None,
     page_size: int | None = None,
 ) -> Pages[Message]:
-    """The newest first, those that fit all filters."""
+    """List messages that fit all filters, the newest first."""
 
     def page(cursor: str | None) -> Steps[Page[Message]]:
         filters = {"status": status, "category": category, "batch": batch, "client_ref": client_ref}
@@ -209,11 +212,8 @@ def list_messages(
 
 
 def recall_message(caller: Caller, id: str) -> Steps[None]:
-    """Take it back while no device has it. Raises AppApiError already_delivered or already_final."""
+    """Recall a message that no device has received. Raise AppApiError already_delivered or already_final."""
     yield from caller.call("DELETE", ("messages", id))
-
-
-# Templates and quotas
 
 
 def list_templates(caller: Caller) -> Steps[tuple[Template, ...]]:
@@ -234,17 +234,14 @@ def preview_template(
     version: int | None = None,
     language: Language | None = None,
 ) -> Steps[Preview]:
-    """What it would say, and how many SMS it would fill."""
+    """Return the text that a template would produce, and the number of SMS that it would need."""
     body = _given(version=version, variables=variables, language=language)
     return caller.post(Preview, "templates", id, "preview", body=body)
 
 
 def get_usage(caller: Caller) -> Steps[Usage]:
-    """The app's quotas and what is left of them."""
+    """Return the app's quotas and what is left of them."""
     return caller.get(Usage, "usage")
-
-
-# Batches
 
 
 def create_batch(
@@ -263,7 +260,9 @@ def create_batch(
     client_ref: str | None = None,
     idempotency_key: str | None = None,
 ) -> Steps[Batch]:
-    """Of up to 1,000 `rows`; or with `upload`: then `upload` the file, which has up to 100,000, and `commit`."""
+    """Create a batch of up to 1,000 `rows`, or one with `upload`: then upload its file of up to 100,000 rows, and
+    commit.
+    """
     given = _given(
         rows=None
         if rows is None
@@ -283,9 +282,9 @@ def create_batch(
 
 
 def upload_file(caller: Caller, batch: Batch, file: Path | bytes) -> Steps[None]:
-    """Upload the file of a batch by the form of its creation. May be repeated until it is committed.
+    """Upload the file of a batch by the form of its creation. May be repeated until the batch is committed.
 
-    Raises AppApiError upload_refused (the address has expired), ValueError for a file of more than 50 MiB, OSError.
+    Raise AppApiError upload_refused (the address has expired), ValueError for a file of more than 50 MiB, or OSError.
     """
     if batch.upload is None:
         raise ValueError("this batch takes no file")
@@ -296,7 +295,7 @@ def upload_file(caller: Caller, batch: Batch, file: Path | bytes) -> Steps[None]
 
 
 def commit_batch(caller: Caller, id: str, *, dry_run: bool = False, idempotency_key: str | None = None) -> Steps[Batch]:
-    """Check the rows and send; with `dry_run` check only, and commit again to send."""
+    """Check the rows and send. With `dry_run`, only check them; commit again to send."""
     return caller.post(Batch, "batches", id, "commit", body={"dry_run": dry_run}, key=idempotency_key)
 
 
@@ -305,7 +304,7 @@ def get_batch(caller: Caller, id: str) -> Steps[Batch]:
 
 
 def batch_results(caller: Caller, id: str, *, page_size: int | None = None) -> Pages[BatchResult]:
-    """What became of each row, in their order."""
+    """List the result of each row, in the order of rows."""
 
     def page(cursor: str | None) -> Steps[Page[BatchResult]]:
         found = yield from caller.get(BatchResults, "batches", id, "results", limit=page_size, cursor=cursor)
@@ -315,7 +314,7 @@ def batch_results(caller: Caller, id: str, *, page_size: int | None = None) -> P
 
 
 def cancel_batch(caller: Caller, id: str) -> Steps[None]:
-    """Rows not yet sent are not sent any more."""
+    """Cancel a batch. Rows that are not sent yet are not sent."""
     yield from caller.call("DELETE", ("batches", id))
 
 
@@ -327,9 +326,9 @@ def wait_for_batch(
     poll_seconds: float = 2.0,
     timeout_seconds: float | None = None,
 ) -> Steps[Batch]:
-    """Ask until the batch is checked, completed, cancelled or failed; `on_progress` hears every answer.
+    """Poll until the batch is checked, completed, cancelled or failed. `on_progress` gets every answer.
 
-    Raises TimeoutError after `timeout_seconds`; the batch goes on.
+    Raise TimeoutError after `timeout_seconds`. The batch continues.
     """
     began_ms = caller.now_ms()
     while True:
@@ -343,13 +342,10 @@ def wait_for_batch(
         yield Pause(poll_seconds)
 
 
-# Webhooks and events
-
-
 def create_webhook(
     caller: Caller, url: str, events: Sequence[EventType], *, idempotency_key: str | None = None
 ) -> Steps[Webhook]:
-    """Have events sent to an https address. Keep `public_key`: `verify_webhook` needs it."""
+    """Register an https address to which events are sent. Keep `public_key`: `verify_webhook` needs it."""
     return caller.post(Webhook, "webhooks", body={"url": url, "events": list(events)}, key=idempotency_key)
 
 
@@ -369,13 +365,15 @@ def change_webhook(
     events: Sequence[EventType] | None = None,
     paused: bool | None = None,
 ) -> Steps[Webhook]:
-    """Change what is given. `paused=False` also takes up one that was disabled."""
+    """Change the given fields. `paused=False` also resumes a webhook that was disabled."""
     body = _given(url=url, events=None if events is None else list(events), paused=paused)
     return caller.patch(Webhook, "webhooks", id, body=body)
 
 
 def delete_webhook(caller: Caller, id: str) -> Steps[None]:
-    """One that is gone already counts as deleted: the answer to an earlier try may have been lost."""
+    """Delete a webhook. A missing webhook counts as deleted, because the answer to an earlier try may have
+    been lost.
+    """
     try:
         yield from caller.call("DELETE", ("webhooks", id))
     except AppApiError as error:
@@ -384,7 +382,7 @@ def delete_webhook(caller: Caller, id: str) -> Steps[None]:
 
 
 def test_webhook(caller: Caller, id: str) -> Steps[WebhookDelivery]:
-    """Have a `webhook.test` event sent to it."""
+    """Send a `webhook.test` event to a webhook."""
     return caller.post(WebhookDelivery, "webhooks", id, "test")
 
 
@@ -395,7 +393,7 @@ def webhook_deliveries(
     state: Literal["pending", "delivered", "failed"] | None = None,
     page_size: int | None = None,
 ) -> Pages[WebhookDelivery]:
-    """The newest events first, those in `state` if one is given."""
+    """List deliveries, the newest events first, with an optional `state`."""
 
     def page(cursor: str | None) -> Steps[Page[WebhookDelivery]]:
         path = ("webhooks", id, "deliveries")
@@ -406,12 +404,12 @@ def webhook_deliveries(
 
 
 def redeliver_event(caller: Caller, id: str, event: str) -> Steps[WebhookDelivery]:
-    """Send an event to a webhook once more."""
+    """Send an event to a webhook again."""
     return caller.post(WebhookDelivery, "webhooks", id, "deliveries", event, "redeliver")
 
 
 def event_page(caller: Caller, cursor: str | None = None, *, page_size: int | None = None) -> Steps[EventPage]:
-    """Events after `cursor`, or from the oldest kept (30 days)."""
+    """Return events after `cursor`, or from the oldest one kept (30 days)."""
     return caller.get(EventPage, "events", cursor=cursor, limit=page_size)
 
 
@@ -422,10 +420,10 @@ def iterate_events(
     save: Callable[[str], None] | None = None,
     page_size: int | None = None,
 ) -> Pages[Event]:
-    """The events after `cursor`, until there are no more for now.
+    """Yield the events after `cursor`, until there are no more for now.
 
-    `save` is given a cursor whenever all events before it have been taken: write it down, and begin with it the next
-    time. After a crash some events come again, with the same `id`, and none is lost.
+    `save` gets a cursor whenever all events before it have been taken. Store it, and begin with it the next time. After
+    a crash some events come again, with the same `id`, and none is lost.
     """
 
     def page(at: str | None) -> Steps[Page[Event]]:
@@ -445,7 +443,7 @@ def _given(**fields: Any) -> dict[str, Any]:
 
 
 def _time(at: datetime | None) -> str | None:
-    """RFC 3339. Raises ValueError for a time that does not say where on earth it is meant."""
+    """Format a time in RFC 3339. Raise ValueError for a time without a time zone."""
     if at is not None and at.tzinfo is None:
         raise ValueError("expires_at needs a time zone")
     return None if at is None else at.isoformat()

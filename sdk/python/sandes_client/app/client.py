@@ -1,7 +1,7 @@
-"""The clients for apps, async and sync: the calls of `calls`, carried out with httpx.
+"""Provides the async and the sync client for apps. Both carry out the steps of `calls` with httpx.
 
-Each method is the function of `calls` or `groups` that it names, without its first parameter: look there for what it
-takes, returns and raises.
+Each method is the function of `calls` or `groups` that it names, without the first parameter. See there for parameters,
+results and errors.
 """
 
 from __future__ import annotations
@@ -23,25 +23,25 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 TIMEOUT_SECONDS = 30.0
-"""The gateway gives up after 29."""
+"""Timeout of a call. The gateway gives up after 29 s."""
 
 
 class _Async:
-    """Part of an `AppClient`."""
+    """Is a part of an `AppClient`."""
 
     def __init__(self, client: AppClient) -> None:
         self.client = client
 
 
 class _Sync:
-    """Part of a `SyncAppClient`."""
+    """Is a part of a `SyncAppClient`."""
 
     def __init__(self, client: SyncAppClient) -> None:
         self.client = client
 
 
 class _Awaited(Generic[P, T]):
-    """An async method made of a function that gives steps."""
+    """Is an async method made from a function that returns steps."""
 
     def __init__(self, steps: Callable[Concatenate[Caller, P], Steps[T]]) -> None:
         self._steps = steps
@@ -57,7 +57,7 @@ class _Awaited(Generic[P, T]):
 
 
 class _Called(Generic[P, T]):
-    """A sync method made of a function that gives steps."""
+    """Is a sync method made from a function that returns steps."""
 
     def __init__(self, steps: Callable[Concatenate[Caller, P], Steps[T]]) -> None:
         self._steps = steps
@@ -73,7 +73,7 @@ class _Called(Generic[P, T]):
 
 
 class _AsyncItems(Generic[P, T]):
-    """An async iterator over all pages."""
+    """Iterates over all pages asynchronously."""
 
     def __init__(self, pages: Callable[Concatenate[Caller, P], Pages[T]]) -> None:
         self._pages = pages
@@ -98,7 +98,7 @@ class _AsyncItems(Generic[P, T]):
 
 
 class _Items(Generic[P, T]):
-    """An iterator over all pages."""
+    """Iterates over all pages."""
 
     def __init__(self, pages: Callable[Concatenate[Caller, P], Pages[T]]) -> None:
         self._pages = pages
@@ -242,9 +242,10 @@ class SyncEvents(_Sync):
 
 
 class AppClient(_Async):
-    """The app API for asyncio: `async with AppClient(AppCredentials.read(path)) as app: await app.otps.send(...)`.
+    """Calls the app API in asyncio: `async with AppClient(AppCredentials.read(path)) as app: await
+    app.otps.send(...)`.
 
-    Every call is signed; a call that gets no answer, or is told to come again, is repeated up to `tries` times under
+    The client signs every call. It repeats a call that gets no answer, or a request to retry, up to `tries` times under
     the same idempotency key, so it happens once. `transport`, `clock` and `chance` are for tests.
     """
 
@@ -284,7 +285,7 @@ class AppClient(_Async):
         await self.close()
 
     async def carry_out(self, steps: Steps[T]) -> T:
-        """Do what the steps ask for until they come to their result."""
+        """Carry out the steps until they return their result."""
         outcome: Outcome = None
         while True:
             try:
@@ -302,7 +303,7 @@ class AppClient(_Async):
 
 
 class SyncAppClient(_Sync):
-    """`AppClient` for programs without an event loop: the same calls, each of which blocks. Threads may share it."""
+    """Is an `AppClient` for programs without an event loop. The calls are the same and block. Threads may share it."""
 
     usage = _Called(calls.get_usage)
 
@@ -341,7 +342,7 @@ class SyncAppClient(_Sync):
         self.close()
 
     def carry_out(self, steps: Steps[T]) -> T:
-        """Do what the steps ask for until they come to their result."""
+        """Carry out the steps until they return their result."""
         outcome: Outcome = None
         while True:
             try:

@@ -1,4 +1,4 @@
-"""What an app is known by: its id, one of its keys, where it calls (sdk/python/README.md, "For governance apps")."""
+"""Holds an app's credentials: id, key and addresses (sdk/python/README.md, "For governance apps")."""
 
 from __future__ import annotations
 
@@ -26,12 +26,14 @@ _OTHERS = 0o007
 
 
 class CredentialsInvalid(ValueError):
-    """The credentials are missing or cannot be used; the message says why, and nothing of the private key."""
+    """Reports missing or unusable credentials. The message gives the reason, and nothing of the private key."""
 
 
 @dataclass(frozen=True, slots=True)
 class AppCredentials:
-    """`key` is the key id (8 characters), `private_key` its Ed25519 half, `audience` is `sandes:<stage>`."""
+    """Holds an app's credentials. `key` is the key id (8 characters), `private_key` its Ed25519 half, and `audience` is
+    `sandes:<stage>`.
+    """
 
     app: str
     key: str
@@ -46,9 +48,9 @@ class AppCredentials:
         except EndpointsInvalid as error:
             raise CredentialsInvalid(str(error)) from None
         except ValueError:
-            raise CredentialsInvalid("app is no app id: 13 characters of lower-case base32") from None
+            raise CredentialsInvalid("app is not an app id: 13 characters of lower-case base32") from None
         if not _KEY.fullmatch(self.key):
-            raise CredentialsInvalid("key is no key id: 8 lower-case letters and digits")
+            raise CredentialsInvalid("key is not a key id: 8 lower-case letters and digits")
         if len(self.private_key.seed) != 32:
             raise CredentialsInvalid("private_key is not 32 bytes of base64url")
         if not self.audience:
@@ -56,25 +58,27 @@ class AppCredentials:
 
     @property
     def key_name(self) -> str:
-        """As tokens name the key: app id, full stop, key id."""
+        """Return the name of the key in tokens: app id, full stop, key id."""
         return f"{self.app}.{self.key}"
 
     def to_json(self) -> str:
-        """What a credentials file holds. It belongs into a file that only its owner can read (mode 0600)."""
+        """Return the content of a credentials file. Write it to a file that only its owner can read (mode 0600)."""
         private_key = base64url_text(self.private_key.seed)
         values = {"app": self.app, "key": self.key, "private_key": private_key}
         return json.dumps({**values, "http_url": self.http_url, "audience": self.audience}, indent=2) + "\n"
 
     @classmethod
     def read(cls, path: Path) -> AppCredentials:
-        """From a JSON file with `app`, `key`, `private_key` (base64url), `http_url` and `audience`.
+        """Read a JSON file with `app`, `key`, `private_key` (base64url), `http_url` and `audience`.
 
-        A file that everybody on the machine may read is refused. Raises CredentialsInvalid.
+        Refuse a file that everybody on the machine may read. Raise CredentialsInvalid.
         """
         try:
             values = json.loads(path.read_text(encoding="utf-8"))
             if os.name == "posix" and path.stat().st_mode & _OTHERS and isinstance(values, dict):
-                raise CredentialsInvalid(f"{path} may be read by everybody here: chmod 600 it, and replace the key")
+                raise CredentialsInvalid(
+                    f"everybody on this machine may read {path}: chmod 600 it, and replace the key"
+                )
         except OSError as error:
             raise CredentialsInvalid(f"{path} cannot be read: {error.strerror}") from None
         except ValueError as error:
@@ -87,14 +91,14 @@ class AppCredentials:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> AppCredentials:
-        """From the file that SANDES_APP_CREDENTIALS names, else from SANDES_APP, SANDES_APP_KEY,
-        SANDES_APP_PRIVATE_KEY, SANDES_APP_URL and SANDES_APP_AUDIENCE. Raises CredentialsInvalid.
+        """Read the file that SANDES_APP_CREDENTIALS names, or the variables SANDES_APP, SANDES_APP_KEY,
+        SANDES_APP_PRIVATE_KEY, SANDES_APP_URL and SANDES_APP_AUDIENCE. Raise CredentialsInvalid.
         """
         values = os.environ if environment is None else environment
         if file := values.get(FILE_VARIABLE):
             return cls.read(Path(file))
         if not any(values.get(name) for name in _VARIABLES.values()):
-            raise CredentialsInvalid(f"name the app's credentials file, here or by {FILE_VARIABLE}")
+            raise CredentialsInvalid(f"name the app's credentials file, as an argument or by {FILE_VARIABLE}")
         return cls._of(values.get, f"without {FILE_VARIABLE}, the environment", _VARIABLES)
 
     @classmethod

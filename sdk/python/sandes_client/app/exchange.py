@@ -1,6 +1,7 @@
-"""One call of the app API as steps that know no input or output: sign, send, judge the answer, wait, try again.
+"""Defines a call of the app API as steps without input or output: sign, send, judge the answer, wait,
+retry.
 
-The async and the sync client carry the same steps out: what is in here is in neither.
+The async and the sync client carry out the same steps, so neither repeats this code.
 """
 
 from __future__ import annotations
@@ -27,18 +28,20 @@ T = TypeVar("T")
 
 TRIES = 5
 MAX_WAIT_SECONDS = 30
-"""Whoever is told to wait longer is told so by an error."""
+"""Longest wait before a retry, in seconds. A longer `Retry-After` becomes an error."""
 
 _PASSING_STATUSES = (502, 503, 504)
 _PASSING_CODES = ("quota_exceeded", "rate_limited", "unavailable", "sms_unavailable")
-"""Worth another try. What limits a single recipient is not: that is for the app to know."""
+"""Codes after which a retry can help. Limits of a single recipient are not among them, because the app must
+know them.
+"""
 
 
 class AppApiError(ApiError):
-    """A refusal of the app API (RFC 9457). Switch on `code`.
+    """Reports a refusal by the app API (RFC 9457). Switch on `code`.
 
-    `status` is HTTP's, `request_id` what to quote to the operator, `errors` the fields at fault (`pointer`, `code`,
-    perhaps `message`), `retry_after` seconds.
+    `status` is the HTTP status. Quote `request_id` to the operator. `errors` are the fields at fault (`pointer`,
+    `code`, sometimes `message`). `retry_after` is seconds.
     """
 
 
@@ -46,7 +49,7 @@ _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,64}")
 
 
 def check_idempotency_key(key: str) -> str:
-    """Gives the key back. Raises ValueError unless it has 1 to 64 printable ASCII characters, none of them a blank."""
+    """Return the key. Raise ValueError unless it has 1 to 64 printable ASCII characters, none of them a blank."""
     if not _IDEMPOTENCY_KEY.fullmatch(key):
         raise ValueError("an idempotency key has 1 to 64 printable ASCII characters, and no blanks")
     return key
@@ -54,7 +57,7 @@ def check_idempotency_key(key: str) -> str:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Send:
-    """Send this; the answer is the response, or the failure to get one."""
+    """Asks the client to send a request. The answer is the response, or the failure to get one."""
 
     method: str
     url: str
@@ -73,7 +76,7 @@ Steps = Generator[Send | Pause, Outcome, T]
 
 @dataclass(slots=True)
 class Caller:
-    """Who calls, with the clock as the service has corrected it. `tries` bounds every call."""
+    """Holds who calls, and the clock as the service has corrected it. `tries` is the limit of every call."""
 
     credentials: AppCredentials
     clock_ms: Callable[[], int]
@@ -88,7 +91,7 @@ class Caller:
         return read_answer(kind, _json((yield from self.call("GET", path, query=query))))
 
     def post(self, kind: type[T], *path: str, body: Any = None, key: str | None = None) -> Steps[T]:
-        """`key` is the Idempotency-Key, made here if left out: all tries of this call have the same."""
+        """Post. `key` is the Idempotency-Key, created here by default. All tries of this call have the same one."""
         return read_answer(kind, _json((yield from self.call("POST", path, body=body, key=key))))
 
     def patch(self, kind: type[T], *path: str, body: Any, if_match: str | None = None) -> Steps[T]:
@@ -98,7 +101,9 @@ class Caller:
         return read_answer(kind, _json((yield from self.call("PUT", path, body=body, if_match=if_match))))
 
     def delete(self, *path: str) -> Steps[None]:
-        """Gone when repeated, after a try whose answer was lost, counts as done: that try may have done it."""
+        """Delete. A missing object on a retry counts as deleted, because the try with the lost answer may have deleted
+        it.
+        """
         yield from self.call("DELETE", path, gone_is_done=True)
 
     def call(
@@ -112,8 +117,9 @@ class Caller:
         if_match: str | None = None,
         gone_is_done: bool = False,
     ) -> Steps[httpx.Response]:
-        """Call until there is an answer that another try would not change. Raises AppApiError, Unreachable; ValueError
-        for a key that no request can have, before anything is sent.
+        """Call until there is an answer that a retry would not change.
+
+        Raise AppApiError or Unreachable, or ValueError for an impossible key before anything is sent.
         """
         if key is not None:
             check_idempotency_key(key)
@@ -142,7 +148,7 @@ class Caller:
             attempt += 1
 
     def post_file(self, url: str, fields: Mapping[str, str], content: bytes) -> Steps[None]:
-        """Upload by the form that was given for it. Raises AppApiError `upload_refused`, or Unreachable."""
+        """Upload a file by its form. Raise AppApiError `upload_refused`, or Unreachable."""
         headers, body = encode_form(fields, content)
         for attempt in range(1, self.tries + 1):
             outcome = yield Send("POST", url, headers, body)
@@ -150,7 +156,7 @@ class Caller:
                 if outcome.is_success:
                     return
                 if outcome.status_code < 500:
-                    raise AppApiError("upload_refused", outcome.status_code, {"title": "The file was not taken."})
+                    raise AppApiError("upload_refused", outcome.status_code, {"title": "The upload was refused."})
             if attempt < self.tries:
                 yield Pause(self.chance.full_jitter(attempt - 1))
         raise failure(outcome)
@@ -174,7 +180,9 @@ class Caller:
         return Send(request.method, url, headers, request.body)
 
     def _corrects_clock(self, outcome: Outcome) -> bool:
-        """True if the token was refused for its time and the service said what time it is."""
+        """Correct the clock if the token was refused for its time and the service gave its time. Return
+        whether it did.
+        """
         if not isinstance(outcome, httpx.Response) or outcome.status_code != 401:
             return False
         problem = _problem(outcome)
@@ -185,7 +193,7 @@ class Caller:
         return True
 
     def _wait(self, outcome: Outcome, attempt: int) -> float | None:
-        """Seconds to wait before another try, or None if there is no point in one."""
+        """Return the seconds to wait before another try, or None if a retry cannot help."""
         jitter = self.chance.full_jitter(attempt - 1)
         if not isinstance(outcome, httpx.Response):
             return jitter
@@ -193,7 +201,7 @@ class Caller:
         passing = (
             code in _PASSING_CODES
             or outcome.status_code in _PASSING_STATUSES
-            or (code is None and (outcome.status_code == 429 or outcome.status_code >= 500))  # the gateway's own
+            or (code is None and (outcome.status_code == 429 or outcome.status_code >= 500))  # the gateway's answer
         )
         if not passing:
             return None
@@ -231,6 +239,6 @@ def _json(response: httpx.Response) -> Any:
 
 
 def _retry_after(response: httpx.Response) -> int | None:
-    """In seconds. The header's other form, a date, is not used by this service."""
+    """Return the header in seconds. This service does not use its other form, a date."""
     text = response.headers.get("Retry-After", "")
     return int(text) if re.fullmatch(r"[0-9]{1,9}", text) else None

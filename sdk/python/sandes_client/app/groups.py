@@ -1,7 +1,8 @@
-"""Calls about groups that the app manages, as steps (see `calls`), and their answers (docs/apps/groups.md).
+"""Defines calls about groups that the app manages, as steps (see `calls`), and their answers
+(docs/apps/groups.md).
 
-`version` is the group's as it was last read: a change is refused with precondition_failed once there is another one.
-None stands for any.
+`version` is the group's version when it was last read. The service refuses a change with precondition_failed once there
+is another version. None stands for any version.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ RosterState = Literal["none", "checked", "applying", "done", "failed"]
 
 @dataclass(frozen=True, slots=True)
 class AppGroup:
-    """`version` rises with every change of the group or its members."""
+    """Holds a group. `version` rises with every change of the group or its members."""
 
     id: str
     name: str
@@ -60,7 +61,7 @@ class AppGroupMembers:
 
 @dataclass(frozen=True, slots=True)
 class RosterRow:
-    """`to`: a phone number in international form, with its plus sign, or an account id."""
+    """Holds a row of a roster. `to` is a phone number in international form, with its plus sign, or an account id."""
 
     to: str
     role: str | None = None
@@ -68,7 +69,7 @@ class RosterRow:
 
 @dataclass(frozen=True, slots=True)
 class RosterFault:
-    """`row` counts from 1."""
+    """Holds the fault of a row. `row` counts from 1."""
 
     row: int
     code: str
@@ -76,7 +77,7 @@ class RosterFault:
 
 @dataclass(frozen=True, slots=True)
 class Roster:
-    """What a roster changes, and how much of it is done. `faults`: the first 1,000 of `invalid` rows."""
+    """Holds the changes of a roster and their progress. `faults` are the first 1,000 of the `invalid` rows."""
 
     state: RosterState
     added: int = 0
@@ -102,13 +103,13 @@ def create_group(
     client_ref: str | None = None,
     idempotency_key: str | None = None,
 ) -> Steps[AppGroup]:
-    """A group without members. `open`: whoever belongs to its audience may join."""
+    """Create a group without members. With `open`, people in its audience may join by themselves."""
     given = {"name": name, "audience": audience, "posting": posting, "open": open, "client_ref": client_ref}
     return caller.post(AppGroup, "app-groups", body=_known(given), key=idempotency_key)
 
 
 def list_groups(caller: Caller, *, page_size: int | None = None) -> Pages[AppGroup]:
-    """In the order of their ids."""
+    """List groups in the order of their ids."""
 
     def page(cursor: str | None) -> Steps[Page[AppGroup]]:
         found = yield from caller.get(AppGroupPage, "app-groups", limit=page_size, cursor=cursor)
@@ -130,18 +131,18 @@ def change_group(
     posting: GroupPosting | None = None,
     open: bool | None = None,
 ) -> Steps[AppGroup]:
-    """Change what is given."""
+    """Change the given fields."""
     body = _known({"name": name, "posting": posting, "open": open})
     return caller.patch(AppGroup, "app-groups", id, body=body, if_match=_if_match(version))
 
 
 def dissolve_group(caller: Caller, id: str) -> Steps[None]:
-    """Raises AppApiError `not_found` for a group that is not the app's, or is gone already."""
+    """Dissolve a group. Raise AppApiError `not_found` for a group that is not the app's, or is dissolved already."""
     yield from caller.delete("app-groups", id)
 
 
 def group_members(caller: Caller, id: str, *, page_size: int | None = None) -> Pages[AppGroupMember]:
-    """In the order of their ids."""
+    """List members in the order of their ids."""
 
     def page(cursor: str | None) -> Steps[Page[AppGroupMember]]:
         found = yield from caller.get(AppGroupMembers, "app-groups", id, "members", limit=page_size, cursor=cursor)
@@ -156,20 +157,20 @@ def put_member(caller: Caller, id: str, account: str, role: GroupRole = "member"
 
 
 def remove_member(caller: Caller, id: str, account: str) -> Steps[None]:
-    """Somebody who is no member counts as removed."""
+    """Remove a member. An account that is not a member counts as removed."""
     yield from caller.delete("app-groups", id, "members", account)
 
 
 def put_roster(
     caller: Caller, id: str, rows: Iterable[RosterRow], *, version: int | None, dry_run: bool = False
 ) -> Steps[Roster]:
-    """Say who the members are, all of them. A large roster is applied by and by: see `wait_for_roster`."""
+    """Replace all members of the group. The service applies a large roster in steps: see `wait_for_roster`."""
     body = {"members": [_row(row) for row in rows], "dry_run": dry_run}
     return caller.put(Roster, "app-groups", id, "roster", body=body, if_match=_if_match(version))
 
 
 def get_roster(caller: Caller, id: str) -> Steps[Roster]:
-    """How far the last roster is."""
+    """Return the progress of the last roster."""
     return caller.get(Roster, "app-groups", id, "roster")
 
 
@@ -181,9 +182,9 @@ def wait_for_roster(
     poll_seconds: float = 2.0,
     timeout_seconds: float | None = None,
 ) -> Steps[Roster]:
-    """Ask until the last roster is done or has failed; `on_progress` hears every answer.
+    """Poll until the last roster is done or has failed. `on_progress` gets every answer.
 
-    Raises TimeoutError after `timeout_seconds`; the roster goes on.
+    Raise TimeoutError after `timeout_seconds`. The roster continues.
     """
     began_ms = caller.now_ms()
     while True:
@@ -198,7 +199,9 @@ def wait_for_roster(
 
 
 def _row(row: RosterRow) -> dict[str, str]:
-    """What is no account id is told as a number: the service says of each row what is wrong with it."""
+    """Return the fields of a row. A text that is not an account id is sent as a number, and the service reports its
+    fault.
+    """
     try:
         named: dict[str, str] = {"account": parse_account(row.to)}
     except ValueError:

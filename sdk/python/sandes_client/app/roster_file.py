@@ -1,4 +1,4 @@
-"""Rosters in files: CSV with columns phone or account, and role if wanted; or NDJSON, an object with these a line."""
+"""Reads rosters from CSV or NDJSON files. Columns or fields are phone or account, and optionally role."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from sandes_client.app.groups import RosterRow
 from sandes_client.ids import parse_account
 
 _NAMES = {"phone", "account", "role"}
-_COLUMNS = "the first line names columns phone or account, role if wanted, and no other"
+_COLUMNS = "the first line must name the column phone or account, optionally role, and no other column"
 
 
 @dataclass(frozen=True, slots=True)
 class RowFault:
-    """`line` of the file, counted from 1."""
+    """Holds the fault of a row. `line` is the line of the file, counted from 1."""
 
     line: int
     reason: str
@@ -27,7 +27,7 @@ class RowFault:
 
 @dataclass(frozen=True, slots=True)
 class RosterFile:
-    """The rows that have the form of one, the line of each, and the faults of all others."""
+    """Holds the well-formed rows with their lines, and the faults of all others."""
 
     rows: list[RosterRow]
     lines: list[int]
@@ -35,7 +35,7 @@ class RosterFile:
 
 
 def read_roster(file: Path) -> list[RosterRow]:
-    """The rows of a file. Raises ValueError for a file that is no roster or has a row that is none, OSError."""
+    """Read the rows of a file. Raise ValueError for a file that is not a roster or has a malformed row, or OSError."""
     found = read_roster_file(file)
     if found.faults:
         first = found.faults[0]
@@ -44,7 +44,7 @@ def read_roster(file: Path) -> list[RosterRow]:
 
 
 def read_roster_file(file: Path) -> RosterFile:
-    """As `read_roster`, but rows that are none are told, not raised. Raises ValueError, OSError."""
+    """Read a file as `read_roster`, but return malformed rows as faults. Raise ValueError or OSError."""
     text = file.read_text(encoding="utf-8-sig")
     match file.suffix.lower():
         case ".csv":
@@ -52,7 +52,7 @@ def read_roster_file(file: Path) -> RosterFile:
         case ".ndjson" | ".jsonl":
             rows = _of_ndjson(text)
         case _:
-            raise ValueError("the file's name ends with .csv, .ndjson or .jsonl")
+            raise ValueError("the file's name must end with .csv, .ndjson or .jsonl")
     found = RosterFile([], [], [])
     for line, read in rows:
         if isinstance(read, RosterRow):
@@ -64,7 +64,9 @@ def read_roster_file(file: Path) -> RosterFile:
 
 
 def _of_csv(text: str) -> Iterator[tuple[int, RosterRow | str]]:
-    """A quote that is not closed takes up all that follows, so no fault of that sort is told as one row's."""
+    """Yield the rows of a CSV file. An unclosed quote takes up all that follows, so its fault is not reported for a
+    row.
+    """
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
         columns = [name.strip().lower() for name in next(reader, [])]
@@ -95,11 +97,11 @@ def _of_ndjson(text: str) -> Iterator[tuple[int, RosterRow | str]]:
 
 
 def _row_of(row: Any) -> RosterRow | str:
-    """The row, or what is wrong with it."""
+    """Return the row, or its fault."""
     if not isinstance(row, dict) or not all(isinstance(value, str | None) for value in row.values()):
-        return "a row has phone or account, and role if wanted, all of them texts"
+        return "a row has phone or account, and optionally role, all of them texts"
     if unknown := set(row) - _NAMES:
-        return f"a row has phone or account, and role if wanted; not {min(unknown)}"
+        return f"a row has phone or account, and optionally role; unknown: {min(unknown)}"
     phone, account, role = ((row.get(name) or "").strip() for name in ("phone", "account", "role"))
     if bool(phone) == bool(account):
         return "a row has either phone or account"
@@ -107,5 +109,5 @@ def _row_of(row: Any) -> RosterRow | str:
         try:
             parse_account(account)
         except ValueError:
-            return f"{account} is no account id"
+            return f"{account} is not an account id"
     return RosterRow(phone or account, role or None)

@@ -1,5 +1,6 @@
-"""Posting events of the feed to a program on one's own machine, signed as the service signs webhooks
-(docs/apps/webhooks-on-your-machine.md). For development: the service itself posts to public addresses only.
+"""Posts events of the feed to a program on the developer's machine, signed as the service signs webhooks.
+
+It implements docs/apps/webhooks-on-your-machine.md and is for development. The service posts to public addresses only.
 """
 
 from __future__ import annotations
@@ -22,12 +23,14 @@ from sandes_client.unreachable import why_unreachable
 
 SECRET_PREFIX = "whsec_"  # noqa: S105  the prefix of Standard Webhooks, no secret
 TIMEOUT_SECONDS = 15.0
-"""As long as the service waits for an answer (docs/apps/webhooks.md)."""
+"""Timeout of a post. The service waits as long for an answer (docs/apps/webhooks.md)."""
 
 
 @dataclass(frozen=True, slots=True)
 class RelayKeys:
-    """A key pair and a secret for one receiver. Made anew by `RelayKeys.new`, or from a `secret` of an earlier run."""
+    """Holds a key pair and a secret for one receiver. `RelayKeys.new` makes them, also from the `secret` of an earlier
+    run.
+    """
 
     secret: str = field(repr=False)
 
@@ -36,7 +39,7 @@ class RelayKeys:
         return cls(SECRET_PREFIX + base64.b64encode(secrets.token_bytes(32)).decode("ascii"))
 
     def __post_init__(self) -> None:
-        """Raises ValueError for a secret that is not `whsec_` and 24 to 64 bytes of base64."""
+        """Check the secret. Raise ValueError for one that is not `whsec_` and 24 to 64 bytes of base64."""
         try:
             length = len(self._raw())
         except binascii.Error:
@@ -46,7 +49,7 @@ class RelayKeys:
 
     @property
     def public_key(self) -> str:
-        """`whpk_` and the Ed25519 public key: `verify_webhook` takes it."""
+        """Return `whpk_` and the Ed25519 public key, for `verify_webhook`."""
         return KEY_PREFIX + base64.b64encode(self._pair()[0]).decode("ascii")
 
     def headers(self, id: str, timestamp: int, body: bytes) -> dict[str, str]:
@@ -70,7 +73,7 @@ class RelayKeys:
 
 
 def forward(event: Event, url: str, keys: RelayKeys, *, http: httpx.Client, now: Callable[[], float]) -> str:
-    """Post one event to `url`. Returns what the receiver answered, or why there was no answer."""
+    """Post one event to `url`. Return the receiver's answer, or why there was none."""
     body = json.dumps(plain(event), ensure_ascii=False, separators=(",", ":")).encode()
     try:
         answer = http.post(url, content=body, headers=keys.headers(event.id, int(now()), body), timeout=TIMEOUT_SECONDS)

@@ -1,4 +1,4 @@
-"""Checking that a webhook came from Sandes (docs/apps/README.md, "Webhooks"; Standard Webhooks, asymmetric `v1a`)."""
+"""Verifies that a webhook came from Sandes (docs/apps/README.md, "Webhooks"; Standard Webhooks, asymmetric `v1a`)."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ KEY_PREFIX = "whpk_"
 
 
 class WebhookInvalid(Exception):
-    """Not a webhook to act on: answer with status 400. The message says why."""
+    """Reports a webhook that must not be acted on. Answer it with status 400. The message gives the reason."""
 
 
 def verify_webhook(
     body: bytes, headers: Mapping[str, str], *, public_key: str, now_seconds: float | None = None
 ) -> Event:
-    """The event that `body` holds, if its signature is right and at most five minutes old.
+    """Return the event in `body` if its signature is valid and at most five minutes old.
 
-    `body` must be the bytes as they came. `public_key` is the webhook's, `whpk_` and base64. Events may come twice:
-    act once for each `Event.id`. Raises WebhookInvalid, or ValueError if `public_key` is no such key.
+    `body` must be the received bytes, unchanged. `public_key` is the webhook's, `whpk_` and base64. Events may come
+    twice, so act once for each `Event.id`. Raise WebhookInvalid, or ValueError if `public_key` is malformed.
     """
     key = _public_key(public_key)
     given = {name.lower(): value for name, value in headers.items()}
@@ -40,14 +40,14 @@ def verify_webhook(
         raise WebhookInvalid("webhook-timestamp is not in seconds")
     now = time.time() if now_seconds is None else now_seconds
     if abs(now - int(timestamp)) > TOLERANCE_SECONDS:
-        raise WebhookInvalid("webhook-timestamp is more than five minutes off: a repetition, or a wrong clock")
+        raise WebhookInvalid("webhook-timestamp is more than five minutes off: a replay, or a wrong clock")
     signed = f"{id}.{timestamp}.".encode() + body
     if not any(_signed(signed, signature, key) for signature in signatures.split(" ")):
-        raise WebhookInvalid("no signature fits")
+        raise WebhookInvalid("no signature is valid")
     try:
         event = read_answer(Event, json.loads(body))
     except (Unreachable, ValueError):
-        raise WebhookInvalid("the body is no event") from None
+        raise WebhookInvalid("the body is not an event") from None
     if event.id != id:
         raise WebhookInvalid("webhook-id is not the id of the event")
     return event

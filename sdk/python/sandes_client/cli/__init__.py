@@ -1,1 +1,1 @@
-"""The `sandes` command."""
+"""Implements the `sandes` command."""

@@ -1,4 +1,4 @@
-"""The commands of `sandes-admin`: what administrators do, each a call of the HTTPS admin API."""
+"""Builds the command line `sandes-admin`. Each command calls the HTTPS admin API."""
 
 from __future__ import annotations
 
@@ -38,8 +38,9 @@ admin = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     epilog=EPILOG,
-    help="What administrators do: organisations and their units, officials, imports, groups, governance apps, roles, "
-    "approvals, audit, statistics. Everything is on the record, and what matters most takes two.",
+    help="Manage organisations and their units, officials, imports, groups, governance apps, roles, approvals, "
+    "audit and statistics. Every change is recorded in the audit log. The most important changes need two "
+    "people.",
 )
 admin.command()(administrators.login)
 admin.command()(administrators.logout)
@@ -76,8 +77,8 @@ def common(
         Path | None,
         typer.Option(
             envvar="SANDES_ENDPOINTS",
-            help="JSON file with http_url, cognito_url, admin_client, audience, operator and, for the local engine, "
-            "aws_endpoint.",
+            help="JSON file with http_url, cognito_url, admin_client, audience, operator and, for the local "
+            "engine, aws_endpoint.",
             dir_okay=False,
         ),
     ] = None,
@@ -85,22 +86,28 @@ def common(
         Path | None,
         typer.Option(
             envvar="SANDES_ADMIN_SESSION",
-            help="File of the sign-in, mode 0600; in the user's data folder if left out.",
+            help="File that keeps the sign-in, with mode 0600. Default: a file in the user's data folder.",
             dir_okay=False,
         ),
     ] = None,
     operator: Annotated[
         str | None,
         typer.Option(
-            envvar="SANDES_OPERATOR", help="Operators' Lambda function, for `administrator` and `pepper` only."
+            envvar="SANDES_OPERATOR", help="The operators' Lambda function. Only `administrator` and `pepper` use it."
         ),
     ] = None,
     url: Annotated[
-        str | None, typer.Option(envvar="SANDES_URL", help="Base address of the app API, for credentials of apps.")
+        str | None,
+        typer.Option(
+            envvar="SANDES_URL", help="Base address of the app API. It is written into the credentials of apps."
+        ),
     ] = None,
     audience: Annotated[
         str | None,
-        typer.Option(envvar="SANDES_AUDIENCE", help="Audience of tokens, sandes:<stage>, for credentials of apps."),
+        typer.Option(
+            envvar="SANDES_AUDIENCE",
+            help="Audience of tokens, sandes:<stage>. It is written into the credentials of apps.",
+        ),
     ] = None,
     _version: Annotated[
         bool, typer.Option("--version", callback=show_version, is_eager=True, help="Show the version and exit.")

@@ -1,4 +1,4 @@
-"""`sandes app group`: groups that an app manages, their members and rosters."""
+"""Implements `sandes app group`: groups that an app manages, their members and rosters."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ from sandes_client.ids import parse_account
 MAX_ROWS = 100_000
 
 _NO_GOOD_ROW = (
-    "nothing was changed: no row of the file names, with its country code, somebody who is registered and whom the "
-    "group is for"
+    "nothing was changed: every row needs a phone number with country code of somebody who is registered "
+    "and in the group's audience"
 )
 
 _FAULTS = {
     "invalid_phone": "invalid_phone: write the number in international form, like +919876543210",
-    "not_found": "not_found: nobody is registered so, or nobody the group is for",
+    "not_found": "not_found: nobody in the group's audience is registered with this",
 }
 
-group = _group("group", "Groups that the app manages.")
+group = _group("group", "Manage groups that the app owns.")
 
 
 def _account_text(text: str) -> str:
@@ -52,7 +52,7 @@ def _account_text(text: str) -> str:
         return parse_account(text)
     except ValueError:
         raise typer.BadParameter(
-            "give an account id (13 characters); by phone number people are added with `sandes app group roster`"
+            "give an account id (13 characters); `sandes app group roster` adds people by phone number"
         ) from None
 
 
@@ -61,7 +61,7 @@ GroupId = Annotated[
     typer.Argument(
         metavar="GROUP",
         callback=id_texts.APP_GROUP,
-        help="Id that `create` printed, or `list` shows.",
+        help="Id of the group, as `create` printed it or `list` shows it.",
     ),
 ]
 Account = Annotated[
@@ -70,9 +70,9 @@ Account = Annotated[
         metavar="ACCOUNT", callback=_account_text, help="Account id; `sandes app group roster` takes phone numbers."
     ),
 ]
-Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")]
 Role = Annotated[
-    str, typer.Option("--role", callback=_one_of(GroupRole), metavar="[admin|member]", help="What they are in it.")
+    str, typer.Option("--role", callback=_one_of(GroupRole), metavar="[admin|member]", help="Role in the group.")
 ]
 
 
@@ -86,21 +86,23 @@ def _line(one: AppGroup) -> str:
 
 @group.command("create", cls=with_renamed({"--for": "--audience", "--all-post": "--posting all"}))
 def group_create(
-    name: Annotated[str, typer.Argument(help="What members see.")],
+    name: Annotated[str, typer.Argument(help="Name that members see.")],
     *,
     audience: Annotated[
         str,
-        typer.Option(callback=_one_of(GroupAudience), metavar="officials|citizens", help="Whom it is for."),
+        typer.Option(callback=_one_of(GroupAudience), metavar="officials|citizens", help="Audience of the group."),
     ],
     posting: Annotated[
-        str, typer.Option(callback=_one_of(GroupPosting), metavar="all|admins", help="Who may post to it.")
+        str, typer.Option(callback=_one_of(GroupPosting), metavar="all|admins", help="Who may post to the group.")
     ] = "admins",
-    is_open: Annotated[bool, typer.Option("--open", help="Whoever it is for may join.")] = False,
+    is_open: Annotated[
+        bool, typer.Option("--open", help="Allow people in the audience to join by themselves.")
+    ] = False,
     client_ref: ClientRef = None,
     credentials: Credentials = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make a group without members."""
+    """Create a group without members."""
     with _client(credentials) as client:
         made = client.groups.create(
             name,
@@ -129,7 +131,7 @@ def group_list(*, credentials: Credentials = None, as_json: AsJson = False) -> N
 
 @group.command("show")
 def group_show(id: GroupId, *, credentials: Credentials = None, as_json: AsJson = False) -> None:
-    """Show a group, and how far its last roster is."""
+    """Show a group, and the progress of its last roster."""
     with _client(credentials) as client:
         found, roster = client.groups.get(id), client.groups.roster(id)
     _say(_line(found) if roster.state == "none" else f"{_line(found)}\n{_roster_line(roster)}", found, as_json)
@@ -137,7 +139,7 @@ def group_show(id: GroupId, *, credentials: Credentials = None, as_json: AsJson 
 
 @group.command("members")
 def group_members(id: GroupId, *, credentials: Credentials = None, as_json: AsJson = False) -> None:
-    """List members: account and role, separated by a tab."""
+    """List members with account and role, separated by a tab."""
     with _client(credentials) as client:
         for member in client.groups.members(id):
             _say(f"{member.account}\t{member.role}", member, as_json)
@@ -147,7 +149,7 @@ def group_members(id: GroupId, *, credentials: Credentials = None, as_json: AsJs
 def group_add(
     id: GroupId, account: Account, *, role: Role = "member", credentials: Credentials = None, as_json: AsJson = False
 ) -> None:
-    """Add somebody, or give a member another role."""
+    """Add an account to a group, or give a member another role."""
     with _client(credentials) as client:
         member = client.groups.put_member(id, account, role)  # type: ignore[arg-type]  # its callback has checked it
     _say(f"{member.account} is {member.role}", member, as_json)
@@ -164,22 +166,25 @@ def group_remove(id: GroupId, account: Account, *, credentials: Credentials = No
 @group.command("roster")
 def group_roster(
     id: GroupId,
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="Rows: .csv or .ndjson.")],
+    file: Annotated[
+        Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="File with the rows, .csv or .ndjson.")
+    ],
     *,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would change.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would change.")] = False,
     version: Annotated[
-        int | None, typer.Option(min=1, help="Only if the group has this version; that of now if left out.")
+        int | None, typer.Option(min=1, help="Version that the group must have. Default: its current version.")
     ] = None,
-    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Stay until it is done.")] = True,
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until it is done.")] = True,
     yes: Yes = False,
     credentials: Credentials = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make those in a file the members, all of them and nobody else: up to 100,000.
+    """Replace the members of a group by those in a file of up to 100,000 rows.
 
-    The file has the columns phone or account, and role (admin or member) if wanted. Rows that are not good are named
-    by their line and left out: whom they mean is removed. Asks before more than half of the members are removed; to
-    know that, it makes a dry run first, which counts towards the app's quota as any does. --yes leaves both out.
+    The file has the columns phone or account, and optionally role (admin or member). Rows with errors are printed with
+    their line and left out, so the people in them are removed from the group. The command asks before it removes more
+    than half of the members. To find out, it makes a dry run first, which counts towards the app's quota. --yes skips
+    both.
     """
     with failures_as_lines():
         roster = _read(file)
@@ -203,7 +208,7 @@ def group_roster(
 
 
 def _ask_before_most_go(client: SyncAppClient, group: AppGroup, roster: RosterFile, version: int) -> None:
-    """A file of less than half as many rows needs no dry run to know."""
+    """Ask before most members are removed. A file with less than half as many rows as members needs no dry run."""
     gone = group.members - len(roster.rows)
     if gone * 2 <= group.members:
         gone = client.groups.put_roster(group.id, roster.rows, version=version, dry_run=True).removed
@@ -217,15 +222,17 @@ def _read(file: Path) -> RosterFile:
     except (OSError, ValueError) as error:
         raise CommandFailed("file_unusable", str(error)) from None
     if len(found.rows) > MAX_ROWS:
-        raise CommandFailed("too_large", f"a roster has at most {MAX_ROWS:,} rows, this one {len(found.rows):,}")
+        raise CommandFailed(
+            "too_large", f"a roster has at most {MAX_ROWS:,} rows, and this one has {len(found.rows):,}"
+        )
     if found.faults and not found.rows:
         _complain_of(found, ())
-        raise CommandFailed("no_good_row", "no row of the file is good, and nothing was sent")
+        raise CommandFailed("no_good_row", "no row of the file is valid, and nothing was sent")
     return found
 
 
 def _complain_of(roster: RosterFile, faults: Sequence[RosterFault]) -> None:
-    """The first rows that are not good, by the service's word or for their form, with their lines in the file."""
+    """Print the first invalid rows, found by the service or in the file, with their lines in the file."""
     told = [(fault.line, fault.reason) for fault in roster.faults]
     for fault in faults:
         known = 0 < fault.row <= len(roster.rows)
@@ -253,7 +260,7 @@ def _roster_line(now: Roster) -> str:
 
 @group.command("dissolve")
 def group_dissolve(id: GroupId, *, yes: Yes = False, credentials: Credentials = None, as_json: AsJson = False) -> None:
-    """Dissolve a group for good. What members have been sent stays with them."""
+    """Dissolve a group permanently. Members keep the messages that they have received."""
     with failures_as_lines():
         confirm(f"Dissolve group {id} for all its members?", yes=yes)
     with _client(credentials) as client:

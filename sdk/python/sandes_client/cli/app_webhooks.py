@@ -1,4 +1,4 @@
-"""`sandes app webhook`: the app's webhooks, what was delivered to them, and events on one's own machine."""
+"""Implements `sandes app webhook`: the app's webhooks, their deliveries, and events on the developer's machine."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from sandes_client.endpoints import EndpointsInvalid, check_address
 pause = time.sleep
 
 POLL_SECONDS = 2.0
-"""How often `listen` asks for new events."""
+"""Wait of `listen` between two requests for new events, in seconds."""
 
 REMEMBERED = 1_000
-"""Ids of the last events: the feed gives an event again at most a few seconds later."""
+"""Number of event ids that `listen` remembers. The feed repeats an event for a few seconds at most."""
 
-webhook = _group("webhook", "Webhooks: what they get, and events on your own machine.")
+webhook = _group("webhook", "Manage webhooks, see their deliveries, and receive events on your own machine.")
 
 _STATES = ("pending", "delivered", "failed")
 
@@ -45,7 +45,7 @@ WebhookId = Annotated[
     typer.Argument(
         metavar="WEBHOOK",
         callback=id_texts.WEBHOOK,
-        help="Id that `list` shows.",
+        help="Id of the webhook, as `list` shows it.",
     ),
 ]
 Events = Annotated[
@@ -54,14 +54,14 @@ Events = Annotated[
         "--event",
         metavar="EVENT",
         callback=_check_events,
-        help=f"Once for each of {', '.join(get_args(EventType))}.",
+        help=f"Event to send. Repeat it for each of {', '.join(get_args(EventType))}.",
     ),
 ]
 
 
 @webhook.command("list")
 def webhook_list(*, credentials: Credentials = None, as_json: AsJson = False) -> None:
-    """List the app's webhooks, without their secrets. A test key sees those that a test key made."""
+    """List the app's webhooks, without their secrets. A test key sees only webhooks that a test key made."""
     with _client(credentials) as client:
         found = client.webhooks.list()
     if as_json:
@@ -75,13 +75,13 @@ def webhook_list(*, credentials: Credentials = None, as_json: AsJson = False) ->
 
 @webhook.command("create")
 def webhook_create(
-    url: Annotated[str, typer.Argument(help="Public https address that events are posted to.")],
+    url: Annotated[str, typer.Argument(help="Public https address to which events are posted.")],
     *,
     event: Events,
     credentials: Credentials = None,
     as_json: AsJson = False,
 ) -> None:
-    """Register a webhook. Its secret is shown this once."""
+    """Register a webhook. Its secret is shown only now."""
     with _client(credentials) as client:
         made = client.webhooks.create(url, event)  # type: ignore[arg-type]  # its callback has checked it
     _say(f"Registered webhook {made.id}.\n  public key {made.public_key}\n  secret {made.secret}", made, as_json)
@@ -91,8 +91,10 @@ def webhook_create(
 def webhook_change(
     webhook: WebhookId,
     *,
-    url: Annotated[str | None, typer.Option(help="Another address.")] = None,
-    paused: Annotated[bool | None, typer.Option("--pause/--resume", help="Stop posting to it, or start again.")] = None,
+    url: Annotated[str | None, typer.Option(help="New https address.")] = None,
+    paused: Annotated[
+        bool | None, typer.Option("--pause/--resume", help="Stop posting to the webhook, or start again.")
+    ] = None,
     credentials: Credentials = None,
     as_json: AsJson = False,
 ) -> None:
@@ -108,10 +110,10 @@ def webhook_change(
 def webhook_remove(
     webhook: WebhookId,
     *,
-    yes: Annotated[bool, typer.Option("--yes", help="Do it without asking.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
     credentials: Credentials = None,
 ) -> None:
-    """Remove a webhook: nothing is posted to it any more."""
+    """Remove a webhook. The service then posts no events to it."""
     with failures_as_lines():
         confirm(f"Remove webhook {webhook}?", yes=yes)
     with _client(credentials) as client:
@@ -121,7 +123,7 @@ def webhook_remove(
 
 @webhook.command("test")
 def webhook_test(webhook: WebhookId, *, credentials: Credentials = None, as_json: AsJson = False) -> None:
-    """Have a `webhook.test` event posted to a webhook, and say how to see what became of it."""
+    """Post a `webhook.test` event to a webhook, and print the command that shows the result."""
     with _client(credentials) as client:
         sent = client.webhooks.test(webhook)
     _say(_pending_line(webhook, sent), sent, as_json)
@@ -136,13 +138,13 @@ def webhook_deliveries(
     webhook: WebhookId,
     *,
     state: Annotated[str | None, typer.Option(metavar="|".join(_STATES), help="Only deliveries in this state.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="How many to show at most.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, help="Show at most this many.")] = 50,
     credentials: Credentials = None,
     as_json: AsJson = False,
 ) -> None:
     """List the deliveries to a webhook, the newest events first."""
     if state not in (None, *_STATES):
-        raise typer.BadParameter(f"one of {', '.join(_STATES)}", param_hint="--state")
+        raise typer.BadParameter(f"must be one of {', '.join(_STATES)}", param_hint="--state")
     with _client(credentials) as client:
         entries = client.webhooks.deliveries(webhook, state=state, page_size=min(limit, 100))  # type: ignore[arg-type]
         found = [entry for _, entry in zip(range(limit), entries, strict=False)]
@@ -178,7 +180,7 @@ def webhook_redeliver(
     credentials: Credentials = None,
     as_json: AsJson = False,
 ) -> None:
-    """Have an event of the last 30 days posted to a webhook once more, and say how to see what became of it."""
+    """Post an event of the last 30 days to a webhook again, and print the command that shows the result."""
     with _client(credentials) as client:
         sent = client.webhooks.redeliver(webhook, event)
     _say(_pending_line(webhook, sent), sent, as_json)
@@ -190,23 +192,26 @@ def webhook_listen(
     to: Annotated[
         str | None,
         typer.Option(
-            "--forward-to", metavar="URL", help="Post each event here too, for example http://127.0.0.1:8000/hook."
+            "--forward-to",
+            metavar="URL",
+            help="Address to which each event is also posted, for example http://127.0.0.1:8000/hook.",
         ),
     ] = None,
     secret: Annotated[
-        str | None, typer.Option(help="Secret (whsec_...) of an earlier run to sign with; a new one if left out.")
+        str | None, typer.Option(help="Secret (whsec_...) of an earlier run, to sign with. Default: a new secret.")
     ] = None,
     from_start: Annotated[
-        bool, typer.Option("--from-start", help="Begin with the events of the last 30 days, not with the next one.")
+        bool, typer.Option("--from-start", help="Begin with the events of the last 30 days instead of the next event.")
     ] = False,
-    once: Annotated[bool, typer.Option("--once", help="Show the events of the last 30 days, and end.")] = False,
+    once: Annotated[bool, typer.Option("--once", help="Show the events of the last 30 days, then end.")] = False,
     credentials: Credentials = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show the app's events as they happen, and post them to a program on this machine, signed like webhooks.
+    """Show the app's events as they happen, and post them to a program on this machine, signed like
+    webhooks.
 
-    This needs no public address: the events are read from the app's feed. While the service does not answer, the
-    command tries again, and goes on with the event after the last one. Ctrl-C ends it.
+    You need no public address, because the command reads the events from the app's feed. If the service does not
+    answer, the command tries again, and continues after the last event. Ctrl-C ends it.
     """
     keys = _keys(secret)
     if to is not None:
@@ -232,7 +237,7 @@ def _keys(secret: str | None) -> RelayKeys:
 
 
 def _events(client: SyncAppClient, *, from_start: bool, once: bool) -> Iterator[Event]:
-    """Yield the events of the feed, from the oldest kept or from now on. An event that comes twice is yielded once."""
+    """Yield the events of the feed, from the oldest one or from now on. Repeated events are yielded once."""
     cursor: str | None = None
     shown = from_start
     seen: deque[str] = deque(maxlen=REMEMBERED)
@@ -251,14 +256,16 @@ def _events(client: SyncAppClient, *, from_start: bool, once: bool) -> Iterator[
 
 
 def _next_page(client: SyncAppClient, cursor: str) -> EventPage:
-    """Read on once the service answers: that it does not, and that it does again, is said to standard error."""
+    """Return the next page, and retry while the service does not answer. Standard error says when that
+    begins and ends.
+    """
     cut = False
     while True:
         try:
             page = client.events.page(cursor)
         except Unreachable as error:
             if not cut:
-                typer.echo(f"There is no answer: {error}. Trying again until there is one.", err=True)
+                typer.echo(f"The service does not answer: {error}. The command keeps trying.", err=True)
             cut = True
             pause(POLL_SECONDS)
             continue

@@ -1,4 +1,4 @@
-"""`sandes app`: what governance apps do, from a terminal or a script."""
+"""Implements `sandes app`: calls of the app API from a terminal or a script."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ INCOMPLETE = 3
 FAULTS_SHOWN = 10
 _SUFFIXES: dict[str, UploadFormat] = {".csv": "csv", ".ndjson": "ndjson", ".jsonl": "ndjson"}
 _EPILOG = (
-    "Exit status: 0 done, 1 refused or not reached (one line `error: <code>: ...`), 2 wrong usage, 3 the code is not "
-    "approved, or rows of the batch or roster were not good."
+    "Exit status: 0 done, 1 refused or no answer (one line `error: <code>: ...`), 2 wrong usage, 3 the "
+    "code is not approved, or rows of the batch or roster have errors."
 )
 
 
@@ -47,12 +47,12 @@ apps = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
     epilog=_EPILOG,
-    help="Send codes, messages and batches as a governance app, and follow them. "
-    "`sandes-admin app create` registers one and writes its credentials.",
+    help="Send codes, messages and batches as a governance app, and follow them. `sandes-admin app create` "
+    "registers an app and writes its credentials.",
 )
-otp = _group("otp", "One-time passwords.")
-message = _group("message", "Messages and notices.")
-batch = _group("batch", "Many messages from a file.")
+otp = _group("otp", "Send and check one-time passwords.")
+message = _group("message", "Send messages and notices.")
+batch = _group("batch", "Send many messages from a file.")
 
 
 def _recipient_text(text: str) -> str:
@@ -74,7 +74,7 @@ def _message_recipient_text(text: str) -> str:
 def _one_of(words: Any) -> Any:
     def check(text: str | None) -> str | None:
         if text is not None and text not in get_args(words):
-            raise typer.BadParameter(f"one of {', '.join(get_args(words))}")
+            raise typer.BadParameter(f"must be one of {', '.join(get_args(words))}")
         return text
 
     return check
@@ -84,7 +84,7 @@ Credentials = Annotated[
     Path | None,
     typer.Option("--credentials", envvar=FILE_VARIABLE, dir_okay=False, help="The app's credentials file."),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the service's answer as JSON, one object a line.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the service's answer as JSON, one object per line.")]
 To = Annotated[
     str,
     typer.Argument(
@@ -98,49 +98,57 @@ ToAlsoGroup = Annotated[
     typer.Argument(
         metavar="TO",
         callback=_message_recipient_text,
-        help="Phone number with + and country code, account id, or group: and the id of a group of the app.",
+        help="Phone number with + and country code, account id, or group: and the id of one of the app's groups.",
     ),
 ]
 Variables = Annotated[
     list[str] | None,
     typer.Option(
-        "--var", callback=check_pairs, metavar="NAME=VALUE", help="A variable of the template, once for each."
+        "--var",
+        callback=check_pairs,
+        metavar="NAME=VALUE",
+        help="Variable of the template. Repeat it for each variable.",
     ),
 ]
-Version = Annotated[int | None, typer.Option(min=1, help="Version of the template; the newest if left out.")]
+Version = Annotated[int | None, typer.Option(min=1, help="Version of the template. Default: the newest.")]
 InLanguage = Annotated[
     str | None, typer.Option(callback=_one_of(Language), metavar="[en|hi|mr]", help="Language of the text.")
 ]
 
 
 def _idempotency_key(key: str | None) -> str | None:
-    """A callback: refuses, as a usage error, what no request can have."""
+    """Return the key of a callback. Refuse, as a usage error, a key that no request can have."""
     try:
         return None if key is None else check_idempotency_key(key)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
 
 
-ClientRef = Annotated[str | None, typer.Option(help="A reference of yours, given back in answers and events.")]
+ClientRef = Annotated[str | None, typer.Option(help="Your own reference. Answers and events repeat it.")]
 Key = Annotated[
     str | None,
     typer.Option(
         "--idempotency-key",
         callback=_idempotency_key,
-        help="Name of this operation, 1 to 64 printable ASCII characters: repeated under it, nothing is done twice.",
+        help="Name of this operation, 1 to 64 printable ASCII characters. If you repeat it with the same name, "
+        "nothing is done twice.",
     ),
 ]
 OfCategory = Annotated[
     str | None,
-    typer.Option("--category", callback=_one_of(Category), metavar="[notice|alert|transaction]", help="What it is."),
+    typer.Option(
+        "--category", callback=_one_of(Category), metavar="[notice|alert|transaction]", help="Category of the message."
+    ),
 ]
 OfPriority = Annotated[
     str | None,
-    typer.Option("--priority", callback=_one_of(Priority), metavar="[normal|high]", help="How urgent it is."),
+    typer.Option("--priority", callback=_one_of(Priority), metavar="[normal|high]", help="Urgency of the message."),
 ]
-Confidential = Annotated[bool, typer.Option("--confidential", help="Not to be shown on a locked screen.")]
-ExpiresIn = Annotated[int | None, typer.Option(min=1, help="Seconds for which it is kept for devices that are off.")]
-TemplateName = Annotated[str | None, typer.Option("--template", help="Template it is written from.")]
+Confidential = Annotated[bool, typer.Option("--confidential", help="Do not show the message on a locked screen.")]
+ExpiresIn = Annotated[
+    int | None, typer.Option(min=1, help="Seconds for which the message is kept for devices that are offline.")
+]
+TemplateName = Annotated[str | None, typer.Option("--template", help="Template of the message.")]
 
 
 @contextmanager
@@ -157,9 +165,6 @@ def _say(line: str, answer: Any, as_json: bool) -> None:
     typer.echo(json.dumps(plain(answer), ensure_ascii=False) if as_json else line)
 
 
-# One-time passwords
-
-
 def _otp_line(sent: Otp) -> str:
     return (
         f"{sent.status} {sent.id} ({sent.channel}; expires {_at(sent.expires_at)}; "
@@ -170,20 +175,20 @@ def _otp_line(sent: Otp) -> str:
 @otp.command("send")
 def otp_send(
     to: To,
-    template: Annotated[str, typer.Option(help="Template the code is sent with.")],
+    template: Annotated[str, typer.Option(help="Template of the code's message.")],
     *,
     var: Variables = None,
     version: Version = None,
     language: InLanguage = None,
-    length: Annotated[int | None, typer.Option(min=6, max=8, help="Digits of the code.")] = None,
-    ttl: Annotated[int | None, typer.Option(min=120, max=600, help="Seconds for which it is valid.")] = None,
-    purpose: Annotated[str | None, typer.Option(help="What it is for; to be named again when it is checked.")] = None,
+    length: Annotated[int | None, typer.Option(min=6, max=8, help="Number of digits of the code.")] = None,
+    ttl: Annotated[int | None, typer.Option(min=120, max=600, help="Seconds for which the code is valid.")] = None,
+    purpose: Annotated[str | None, typer.Option(help="Purpose of the code. The check must name the same one.")] = None,
     client_ref: ClientRef = None,
     idempotency_key: Key = None,
     credentials: Credentials = None,
     as_json: AsJson = False,
 ) -> None:
-    """Send a code. Prints its state and the id by which it is checked."""
+    """Send a code. Prints its state, and the id for checking it."""
     with _client(credentials) as client:
         sent = client.otps.send(
             to,
@@ -200,23 +205,25 @@ def otp_send(
     _say(_otp_line(sent), sent, as_json)
 
 
-OtpId = Annotated[str, typer.Argument(metavar="ID", callback=id_texts.OTP, help="Id that `send` printed.")]
+OtpId = Annotated[str, typer.Argument(metavar="ID", callback=id_texts.OTP, help="Id of the OTP, as `send` printed it.")]
 
 
 @otp.command("check")
 def otp_check(
     id: OtpId,
-    code: Annotated[str | None, typer.Argument(help="The code; left out, it is read from standard input.")] = None,
+    code: Annotated[
+        str | None, typer.Argument(help="The code. Without it, the command reads the code from standard input.")
+    ] = None,
     *,
-    purpose: Annotated[str | None, typer.Option(help="What it was sent for.")] = None,
+    purpose: Annotated[str | None, typer.Option(help="Purpose with which the code was sent.")] = None,
     idempotency_key: Key = None,
     credentials: Credentials = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check a code. Exits with 0 only if it is approved, with 3 if it is not."""
+    """Check a code. Exits with status 0 only if it is approved, and with 3 if it is not."""
     given = (code if code is not None else sys.stdin.readline()).strip()
     if not re.fullmatch("[0-9]{6,8}", given):
-        raise typer.BadParameter("a code is 6 to 8 digits", param_hint="CODE")
+        raise typer.BadParameter("a code has 6 to 8 digits", param_hint="CODE")
     with _client(credentials) as client:
         checked = client.otps.check(id, given, purpose=purpose, idempotency_key=idempotency_key)
     _say(f"{checked.result}; attempts left: {checked.attempts_left}", checked, as_json)
@@ -228,7 +235,7 @@ def otp_check(
 def otp_resend(
     id: OtpId, *, idempotency_key: Key = None, credentials: Credentials = None, as_json: AsJson = False
 ) -> None:
-    """Send another code in place of the old one, which is void then."""
+    """Send a new code in place of the old one, which becomes invalid."""
     with _client(credentials) as client:
         sent = client.otps.resend(id, idempotency_key=idempotency_key)
     _say(_otp_line(sent), sent, as_json)
@@ -244,19 +251,16 @@ def otp_status(id: OtpId, *, credentials: Credentials = None, as_json: AsJson = 
 
 @otp.command("cancel")
 def otp_cancel(id: OtpId, *, credentials: Credentials = None, as_json: AsJson = False) -> None:
-    """Cancel a code: it is not accepted any more."""
+    """Cancel a code. It is then no longer accepted."""
     with _client(credentials) as client:
         client.otps.cancel(id)
     _say(f"cancelled {id}", {"id": id, "status": "cancelled"}, as_json)
 
 
-# Messages
-
-
 @message.command("send")
 def message_send(
     to: ToAlsoGroup,
-    text: Annotated[str | None, typer.Argument(help="A text of your own, in place of a template.")] = None,
+    text: Annotated[str | None, typer.Argument(help="Your own text, instead of a template.")] = None,
     *,
     template: TemplateName = None,
     var: Variables = None,
@@ -271,7 +275,7 @@ def message_send(
     credentials: Credentials = None,
     as_json: AsJson = False,
 ) -> None:
-    """Send a message from a template or with a text of your own. Prints its state and id."""
+    """Send a message from a template or with your own text. Prints its state and id."""
     content = _content(text, template, version, language, category)
     with _client(credentials) as client:
         sent = client.messages.send(
@@ -300,14 +304,14 @@ MessageId = Annotated[
     typer.Argument(
         metavar="ID",
         callback=id_texts.APP_MESSAGE,
-        help="Id that `send` printed.",
+        help="Id of the message, as `send` printed it.",
     ),
 ]
 
 
 @message.command("status")
 def message_status(id: MessageId, *, credentials: Credentials = None, as_json: AsJson = False) -> None:
-    """Show how far a message has got, and when it got there."""
+    """Show the states that a message has reached, and when."""
     with _client(credentials) as client:
         found = client.messages.get(id)
     lines = [f"{found.status}{f' ({found.failure})' if found.failure else ''} {found.id}"]
@@ -322,14 +326,14 @@ def message_status(id: MessageId, *, credentials: Credentials = None, as_json: A
 def message_list(
     *,
     status: Annotated[
-        str | None, typer.Option(callback=_one_of(MessageStatus), help="Only those in this state.")
+        str | None, typer.Option(callback=_one_of(MessageStatus), help="Show only messages in this state.")
     ] = None,
     category: OfCategory = None,
     of_batch: Annotated[
-        str | None, typer.Option("--batch", callback=id_texts.BATCH, help="Only those of this batch.")
+        str | None, typer.Option("--batch", callback=id_texts.BATCH, help="Show only messages of this batch.")
     ] = None,
-    client_ref: Annotated[str | None, typer.Option(help="Only those with this reference.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="How many to show at most.")] = 50,
+    client_ref: Annotated[str | None, typer.Option(help="Show only messages with this reference.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Show at most this many.")] = 50,
     credentials: Credentials = None,
     as_json: AsJson = False,
 ) -> None:
@@ -362,21 +366,20 @@ def _accepted(one: Message) -> str:
 
 @message.command("recall")
 def message_recall(id: MessageId, *, credentials: Credentials = None, as_json: AsJson = False) -> None:
-    """Take a message back that no device has yet."""
+    """Recall a message that no device has received yet."""
     with _client(credentials) as client:
         client.messages.recall(id)
     _say(f"recalled {id}", {"id": id, "status": "recalled"}, as_json)
 
 
-# Batches
-
-
 @batch.command("send")
 def batch_send(
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="Rows: .csv or .ndjson.")],
+    file: Annotated[
+        Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="File with the rows, .csv or .ndjson.")
+    ],
     *,
     template: TemplateName = None,
-    text: Annotated[str | None, typer.Option(help="A text of your own, in place of a template.")] = None,
+    text: Annotated[str | None, typer.Option(help="Your own text, instead of a template.")] = None,
     version: Version = None,
     language: InLanguage = None,
     category: OfCategory = None,
@@ -384,19 +387,19 @@ def batch_send(
     confidential: Confidential = False,
     expires_in: ExpiresIn = None,
     client_ref: ClientRef = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only check the rows; send nothing.")] = False,
-    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Stay until it is done.")] = True,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only check the rows. Nothing is sent.")] = False,
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until it is done.")] = True,
     credentials: Credentials = None,
     as_json: AsJson = False,
 ) -> None:
     """Send a message to everybody in a file of up to 100,000 rows, with a progress bar.
 
-    The file has the columns phone or account, client_ref if wanted, and one for each variable of the template.
-    Ctrl-C ends the command, not the batch: `status` and `results` go on from its id.
+    The file has the columns phone or account, optionally client_ref, and one column for each variable of the template.
+    Ctrl-C ends the command, not the batch. `status` and `results` continue from its id.
     """
     form = _SUFFIXES.get(file.suffix.lower())
     if form is None:
-        raise typer.BadParameter("the file's name ends with .csv, .ndjson or .jsonl", param_hint="FILE")
+        raise typer.BadParameter("the file's name must end with .csv, .ndjson or .jsonl", param_hint="FILE")
     content = _content(text, template, version, language, category)
     with _client(credentials) as client:
         made = client.batches.create(
@@ -420,18 +423,20 @@ def batch_send(
     _end(now)
 
 
-BatchId = Annotated[str, typer.Argument(metavar="ID", callback=id_texts.BATCH, help="Id that `send` printed.")]
+BatchId = Annotated[
+    str, typer.Argument(metavar="ID", callback=id_texts.BATCH, help="Id of the batch, as `send` printed it.")
+]
 
 
 @batch.command("status")
 def batch_status(
     id: BatchId,
     *,
-    wait: Annotated[bool, typer.Option("--wait", help="Stay until it is done, with a progress bar.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until it is done, with a progress bar.")] = False,
     credentials: Credentials = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show how far a batch has got."""
+    """Show the progress of a batch."""
     with _client(credentials) as client, _progress() as bar:
         now = client.batches.wait(id, on_progress=bar) if wait else client.batches.get(id)
     _say(_batch_line(now), now, as_json)
@@ -442,11 +447,11 @@ def batch_status(
 def batch_results(
     id: BatchId,
     *,
-    faults: Annotated[bool, typer.Option("--faults", help="Only rows that were not sent.")] = False,
+    faults: Annotated[bool, typer.Option("--faults", help="Show only rows that were not sent.")] = False,
     credentials: Credentials = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show what became of each row: row number, state, message id or reason, reference; separated by tabs."""
+    """Show the result of each row: row number, state, message id or reason, and reference, separated by tabs."""
     with _client(credentials) as client:
         for row in client.batches.results(id):
             if not faults or row.status != "accepted":
@@ -466,7 +471,7 @@ def _batch_line(now: Batch) -> str:
 
 
 def _end(now: Batch) -> None:
-    """Exit with 3 if rows were not sent, and name the first of them."""
+    """Exit with status 3 if rows were not sent, and print the first of them."""
     for fault in now.faults[:FAULTS_SHOWN]:
         complain(f"row {fault.row}, {readable(fault.field.encode())}: {fault.code}: {readable(fault.message.encode())}")
     if now.state == "failed" or now.invalid or now.failed:
@@ -475,7 +480,7 @@ def _end(now: Batch) -> None:
 
 @contextmanager
 def _progress() -> Generator[Any]:
-    """Takes each state of a batch or roster and draws it on standard error, if that is a terminal."""
+    """Yield a function that draws each state of a batch or roster on standard error, if that is a terminal."""
     console = Console(stderr=True)
     columns = (TextColumn("{task.description:<9}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
@@ -488,15 +493,12 @@ def _progress() -> Generator[Any]:
         yield draw
 
 
-# The app itself
-
-
 @apps.command()
 def status(*, credentials: Credentials = None, as_json: AsJson = False) -> None:
     """Show what is left of the app's quotas, and its approved templates.
 
-    What is left of the quotas is approximate: the service reserves messages for the app in blocks, and counts whole
-    blocks as used.
+    The figures are approximate, because the service reserves messages for the app in blocks and counts whole blocks as
+    used.
     """
     with _client(credentials) as client:
         usage, templates = client.usage(), client.templates.list()

@@ -1,4 +1,4 @@
-"""`--json` of `sandes`: one JSON object a line, with the names that the protocol has for things."""
+"""Implements `--json` of `sandes`: one JSON object per line, with the protocol's field names."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from typing import Annotated, Any
 
 import typer
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")]
 
 
 def print_json(value: Any, **more: Any) -> None:
-    """Print a dataclass or a mapping, with the fields `more`, as one line. Fields without a value are left out."""
+    """Print a dataclass or mapping, with the fields `more`, as one line. Fields without a value are left out."""
     fields = dataclasses.asdict(value) if dataclasses.is_dataclass(value) and not isinstance(value, type) else value
     typer.echo(json.dumps(_plain({**more, **fields}), ensure_ascii=False))
 
 
 def _plain(value: Any) -> Any:
-    """Return `value` as JSON has it: bytes are text if they are UTF-8, else base64."""
+    """Return `value` in JSON types. Bytes become text if they are UTF-8, otherwise base64."""
     match value:
         case dict():
             return {str(name): _plain(one) for name, one in value.items() if one is not None}

@@ -1,4 +1,4 @@
-"""`sandes-admin audit`: what was done, fetched; and whether it is whole, found out on this machine alone."""
+"""Implements `sandes-admin audit`: fetching audit chains, and verifying them on this machine alone."""
 
 from __future__ import annotations
 
@@ -43,9 +43,10 @@ MAX_HEADS_BYTES = 10_000_000
 audit = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="Audit chains: what administrators have done, in entries that none can be taken out of.",
-    epilog=f"Exit status of verify: 0 the chain is whole, {NOT_WHOLE} it is not (the first bad entry is named) or "
-    "something is missing that --withheld does not account for, 1 it could not be checked (one line "
+    help="Fetch and verify audit chains, which record what administrators have done. Nobody can remove an "
+    "entry unnoticed.",
+    epilog=f"Exit status of verify: 0 the chain is whole, {NOT_WHOLE} it is not (the first bad entry is named) "
+    "or something is missing that --withheld does not account for, 1 it could not be checked (one line "
     "`error: <code>: ...`), 2 wrong usage.",
 )
 
@@ -59,15 +60,15 @@ def verify_command(
         typer.Option(
             "--key",
             metavar="KEY|FILE",
-            help="Public key of the audit chains, base64url, or a file with it; once for each. Have it from elsewhere "
-            "than from whoever gave you the file.",
+            help="Public key of the audit chains, base64url, or a file with it. Repeat it for each key. Get the "
+            "key from a different source than the file.",
         ),
     ],
     heads: Annotated[
         list[Path] | None,
         typer.Option(
-            help="A document of hourly heads, or a folder of them; once for each. Only they can show that nothing is "
-            "missing at the end, and that nobody has used the key to write history anew.",
+            help="A document of hourly heads, or a folder of them. Repeat it for each document. Only heads show "
+            "that no entries are missing at the end, and that nobody has used the key to rewrite history.",
             exists=True,
         ),
     ] = None,
@@ -75,22 +76,22 @@ def verify_command(
         str | None,
         typer.Option(
             metavar="ID",
-            help="Organisation whose chain it is to be. If left out, the one that the file is named after, as in "
-            "ID.ndjson; else the first entry's, which you have to compare.",
+            help="Organisation whose chain this is. Default: the organisation in the file's name (ID.ndjson), "
+            "otherwise that of the first entry, which you must compare yourself.",
         ),
     ] = None,
     withheld: Annotated[
         list[str] | None,
         typer.Option(
             metavar="N|N-M|all",
-            help="Entries whose bodies you know to have been erased or withheld; once for each. No signature says that "
-            "a body may be missing.",
+            help="Entries whose bodies you know to be erased or withheld. Repeat it for each entry or range. No "
+            "signature says that a body may be missing.",
         ),
     ] = None,
-    part: Annotated[bool, typer.Option("--part", help="The file may begin later than with entry 1.")] = False,
+    part: Annotated[bool, typer.Option("--part", help="Accept a file that begins after entry 1.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Check a chain: every entry in its place and as it was signed, up to the last one that a head speaks of."""
+    """Verify a chain. Checks the place and signature of every entry, up to the last one that a head confirms."""
     allowed = [_numbers(given) for given in withheld or []]
     with failures_as_lines():
         keys = public_keys(_key(given) for given in key)
@@ -116,14 +117,16 @@ def verify_command(
 @audit.command("export")
 def export(
     ctx: typer.Context,
-    file: Annotated[Path, typer.Argument(help="Where to; one that is there already is gone on with.", dir_okay=False)],
+    file: Annotated[
+        Path, typer.Argument(help="File to write. If it exists, the command continues it.", dir_okay=False)
+    ],
     *,
     organisation: Annotated[
         str | None,
-        typer.Option(callback=id_texts.ORGANISATION, help="Whose chain; your own organisation's if left out."),
+        typer.Option(callback=id_texts.ORGANISATION, help="Organisation whose chain is fetched. Default: your own."),
     ] = None,
 ) -> None:
-    """Fetch an organisation's chain, whole: for who may read all of it."""
+    """Fetch the whole chain of an organisation. You need the right to read all of it."""
     with failures_as_lines(), ctx.obj.admin() as client:
         after, before = _last_entry(file), 0
         try:
@@ -144,11 +147,15 @@ def export(
 @audit.command("heads")
 def heads_command(
     ctx: typer.Context,
-    folder: Annotated[Path, typer.Argument(help="Where to; documents that are there already stay.", file_okay=False)],
+    folder: Annotated[
+        Path, typer.Argument(help="Folder to write. Documents that exist already stay.", file_okay=False)
+    ],
     *,
-    hours: Annotated[int, typer.Option(min=1, max=24 * 366, help="Of so many hours, up to this one.")] = 24,
+    hours: Annotated[
+        int, typer.Option(min=1, max=24 * 366, help="Number of hours, up to and including this one.")
+    ] = 24,
 ) -> None:
-    """Fetch the signed heads of the last hours. Keep them apart from where chains are kept."""
+    """Fetch the signed heads of the last hours. Keep them apart from the chains."""
     fetched = 0
     with failures_as_lines(), ctx.obj.admin() as client:
         now = int(time.time())
@@ -171,7 +178,7 @@ def heads_command(
 
 @audit.command("key")
 def key_command(ctx: typer.Context, *, as_json: AsJson = False) -> None:
-    """Show the public key of the audit chains: to be written down once, and compared from then on."""
+    """Show the public key of the audit chains. Write it down once, and compare it from then on."""
     with failures_as_lines(), ctx.obj.admin() as client:
         told = client.get("audit/key")
     say(told["key"], told, as_json)
@@ -183,23 +190,23 @@ def list_command(
     *,
     organisation: Annotated[
         str | None,
-        typer.Option(callback=id_texts.ORGANISATION, help="Whose chain; your own organisation's if left out."),
+        typer.Option(callback=id_texts.ORGANISATION, help="Organisation whose chain is shown. Default: your own."),
     ] = None,
     unit: Annotated[
-        str | None, typer.Option(callback=id_texts.UNIT, help="What was done in this unit and below.")
+        str | None, typer.Option(callback=id_texts.UNIT, help="Show only entries of this unit and below it.")
     ] = None,
     actor: Annotated[
         str | None,
         typer.Option(
             callback=id_texts.ADMINISTRATOR,
-            help="Id of an administrator.",
+            help="Show only entries of the administrator with this id.",
         ),
     ] = None,
-    action: Annotated[str | None, typer.Option(help="Like unit.create.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 50,
+    action: Annotated[str | None, typer.Option(help="Show only this action, for example unit.create.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="Show at most this many.")] = 50,
     as_json: AsJson = False,
 ) -> None:
-    """Show what was done, newest first."""
+    """Show audit entries, the newest first."""
     found: list[dict[str, Any]] = []
     query = {"organisation": organisation, "unit": unit, "actor": actor, "action": action}
     with failures_as_lines(), ctx.obj.admin() as client:
@@ -213,12 +220,12 @@ def list_command(
 
 
 def _nothing(action: str | None) -> str:
-    """A misspelt action has no entries either."""
+    """Return what to print if there are no entries. The action may be misspelt."""
     return f"No entry has the action {action}; docs/admin/audit-actions.md lists the actions." if action else "Nothing."
 
 
 def _line(one: dict[str, Any]) -> str:
-    """An entry: number, time (UTC), what was done to whom, by whom, at which unit."""
+    """Return an entry as a line: number, time (UTC), action and subject, administrator, unit."""
     at = datetime.fromtimestamp(one["at_ms"] / 1000, UTC)
     details = json.dumps(one.get("details"), ensure_ascii=False)
     words = (
@@ -231,7 +238,7 @@ def _line(one: dict[str, Any]) -> str:
             one["actor"],
         ),
         *("at", one.get("unit") or one["organisation"], details),
-        "" if one.get("signed", True) else "NOT SIGNED: put there around the service",
+        "" if one.get("signed", True) else "NOT SIGNED: written without the service",
     )
     return " ".join(word for word in words if word)
 
@@ -241,7 +248,7 @@ def _export(client: AdminClient, organisation: str | None, after: int) -> bytes:
 
 
 def _last_entry(file: Path) -> int:
-    """The number of the last entry in a file; 0 if there is none. Raises CommandFailed."""
+    """Return the number of the last entry in a file, or 0 if there is none. Raise CommandFailed."""
     try:
         size = file.stat().st_size
         with file.open("rb") as opened:
@@ -252,12 +259,12 @@ def _last_entry(file: Path) -> int:
     except OSError as error:
         raise CommandFailed("file_unusable", f"{file}: {error.strerror}") from None
     if lines and not lines[-1].endswith(b"\n"):
-        raise CommandFailed("file_unusable", f"{file} ends in the middle of an entry: remove it and begin anew")
+        raise CommandFailed("file_unusable", f"{file} ends in the middle of an entry: remove the file and start again")
     return _number_in(lines[-1][:-1], str(file)) if lines else 0
 
 
 def _number_in(line: bytes, of: str) -> int:
-    """Raises CommandFailed."""
+    """Return the number of the entry in a line. Raise CommandFailed."""
     try:
         return int(entry_in(line)["seq"])
     except (KeyError, TypeError, ValueError):
@@ -265,9 +272,9 @@ def _number_in(line: bytes, of: str) -> int:
 
 
 _CHAIN_BY = {
-    "option": "as --chain says",
-    "file_name": "as the file's name says",
-    "first_entry": "as its first entry says: compare it, or give --chain",
+    "option": "from --chain",
+    "file_name": "from the file's name",
+    "first_entry": "from its first entry: compare it, or give --chain",
 }
 _SHOWN = 20
 
@@ -277,8 +284,8 @@ def _say(found: Verified, by: str, missing: list[tuple[int, int]], gone: list[He
     for one in gone:
         until = f"only up to {one.seq}" if one.seq else "no more"
         typer.echo(
-            f"HEADS GONE: {one_line(one.head.chain)} had entry {one.head.seq}, and the heads of {_time(one.at_ms)} "
-            f"have it {until}: it was taken out of the table, or out of the list of chains."
+            f"HEADS GONE: {one_line(one.head.chain)} had entry {one.head.seq}, and the heads of "
+            f"{_time(one.at_ms)} have it {until}. It was removed from the table, or from the list of chains."
         )
     if found.fault:
         typer.echo(f"NOT WHOLE, line {found.fault.line}: {found.fault.text}")
@@ -287,17 +294,17 @@ def _say(found: Verified, by: str, missing: list[tuple[int, int]], gone: list[He
         return
     if missing:
         typer.echo(
-            f"BODIES MISSING: {_runs(missing)}. What they held is lost unless somebody has it elsewhere. If you "
-            "know that they were erased, say so by --withheld."
+            f"BODIES MISSING: {_runs(missing)}. Their content is lost unless somebody has another copy. If "
+            "you know that they were erased, confirm it with --withheld."
         )
-    whole = "Whole but for that" if missing or gone else "Whole"
+    whole = "Whole except for the missing bodies" if missing or gone else "Whole"
     typer.echo(f"{whole}: entries {found.first} to {found.last} of {found.chain}, {found.heads} heads agree.")
     if found.withheld and not missing:
-        typer.echo(f"Bodies withheld, as you have said: {_runs(found.withheld)}.")
+        typer.echo(f"Bodies withheld, as you confirmed: {_runs(found.withheld)}.")
     if found.unwitnessed:
         typer.echo(
-            f"No head given is as late as the last {found.unwitnessed} entries: whether more came after them, and "
-            "whether the holder of the key has changed them since, cannot be told."
+            f"No given head covers the last {found.unwitnessed} entries. Whether more entries followed, or "
+            "the holder of the key has changed these since, cannot be checked."
         )
 
 
@@ -311,7 +318,7 @@ def _time(at_ms: int) -> str:
 
 
 def _named_after(file: Path) -> str | None:
-    """The organisation whose id a file's name begins with, if it does."""
+    """Return the organisation whose id the file's name begins with, or None."""
     try:
         return parse_account(file.name.partition(".")[0])
     except ValueError:
@@ -319,7 +326,7 @@ def _named_after(file: Path) -> str | None:
 
 
 def _numbers(given: str) -> tuple[int, int]:
-    """First and last. Raises BadParameter."""
+    """Return the first and the last number. Raise BadParameter."""
     if given == "all":
         return 1, sys.maxsize
     first, _, last = given.partition("-")
@@ -328,14 +335,12 @@ def _numbers(given: str) -> tuple[int, int]:
     except ValueError:
         run = 0, 0
     if not 1 <= run[0] <= run[1]:
-        raise typer.BadParameter(
-            "give the number of an entry, a range of them like 10-12, or all", param_hint="--withheld"
-        )
+        raise typer.BadParameter("give the number of an entry, a range like 10-12, or all", param_hint="--withheld")
     return run
 
 
 def _not_in(runs: Sequence[tuple[int, int]], allowed: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """What is left of runs of numbers without those allowed."""
+    """Return runs of numbers without the allowed numbers."""
     left = list(runs)
     for start, end in allowed:
         left = [
@@ -348,7 +353,7 @@ def _not_in(runs: Sequence[tuple[int, int]], allowed: list[tuple[int, int]]) -> 
 
 
 def _key(given: str) -> bytes:
-    """Raises BadParameter."""
+    """Return the public key given as text or file. Raise BadParameter."""
     text, path = given, Path(given)
     try:
         if len(given) != len(base64url_text(bytes(KEY_BYTES))) or path.exists():
@@ -370,7 +375,7 @@ def _documents(given: Iterable[Path]) -> list[Path]:
 
 
 def _document(path: Path, keys: dict[str, bytes]) -> HeadsDocument:
-    """Raises CommandFailed: a document that is no good says nothing about the chain."""
+    """Return a document of heads. Raise CommandFailed for a bad document, which says nothing about the chain."""
     try:
         with path.open("rb") as opened:
             return read_document(opened.read(MAX_HEADS_BYTES), keys)
@@ -382,7 +387,7 @@ def _document(path: Path, keys: dict[str, bytes]) -> HeadsDocument:
 
 @contextmanager
 def _counted() -> Generator[Callable[[int], None]]:
-    """Takes how far a chain has been fetched and draws it on standard error, if that is a terminal."""
+    """Yield a function that draws the number of fetched entries on standard error, if that is a terminal."""
     console = Console(stderr=True)
     columns = (SpinnerColumn(), TextColumn("{task.completed} entries"), TimeElapsedColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
@@ -396,7 +401,7 @@ def _counted() -> Generator[Callable[[int], None]]:
 
 @contextmanager
 def _progress(total: int) -> Generator[Callable[[int], None]]:
-    """Takes how much has been read and draws it on standard error, if that is a terminal."""
+    """Yield a function that draws the number of read entries on standard error, if that is a terminal."""
     console = Console(stderr=True)
     columns = (TextColumn("checking"), BarColumn(), TransferSpeedColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:

@@ -1,4 +1,4 @@
-"""`sandes chat`: one conversation, with an account or in a group, on the whole screen."""
+"""Implements `sandes chat`: one conversation, with an account or in a group, on the whole screen."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from sandes_client.ids import MessageId
 from sandes_client.store import Outgoing
 
 HISTORY = 200
-"""Messages of each side that are shown from earlier."""
+"""Number of earlier messages of each side that are shown."""
 
 
 HELP = (
-    "Enter sends what you have typed; Ctrl-Q or /quit ends the chat. "
-    "… waits here, ✓ accepted by the service, ✓✓ on a device, ✓✓ in colour read, ✗ not sent or expired."
+    "Enter sends what you have typed; Ctrl-Q or /quit ends the chat. … waits here, ✓ accepted by the "
+    "service, ✓✓ on a device, ✓✓ in colour read, ✗ not sent or expired."
 )
 
 EXPIRY_LOOK_SECONDS = 30.0
-"""How often the screen looks for messages that have expired undelivered."""
+"""Seconds between two checks for messages that have expired undelivered."""
 
 
 class MessageRow(Static):
-    """One message, or without an author something that happened. `sort_ms` is what it stands in order by."""
+    """Shows one message or, without an author, an event. Rows are ordered by `sort_ms`."""
 
     def __init__(self, at_ms: int, author: str, text: str, tick: Text | None = None) -> None:
         super().__init__()
@@ -52,14 +52,14 @@ class MessageRow(Static):
 
 
 class Notice(Static):
-    """A sentence of the client among the messages."""
+    """Shows a sentence of the client among the messages."""
 
     def __init__(self, text: str) -> None:
         super().__init__(Text(text, style="bold red"))
 
 
 class ChatApp(App[None]):
-    """The device client is the caller's, entered already."""
+    """Runs the screen of a chat. The caller owns the device client, and has entered it already."""
 
     CSS = """
     #messages { padding: 0 1; }
@@ -80,7 +80,7 @@ class ChatApp(App[None]):
         self._events = device.events()
         self._sent: dict[int, MessageRow] = {}
         self._received: set[tuple[str, MessageId]] = set()
-        """Keys of the lines on the screen: an event may tell of a message that the store gave already."""
+        """Keys of the lines on the screen. An event may repeat a message that the store gave already."""
 
     def compose(self) -> ComposeResult:
         yield Header()
@@ -141,7 +141,7 @@ class ChatApp(App[None]):
                     self.title = self._conversation.title
 
     async def _stopped(self, state: State) -> None:
-        """Nothing more is sent or received: say so where the reader looks."""
+        """Tell the reader that the client has stopped, so that nothing is sent or received."""
         self.query_one(Input).disabled = True
         await self._say(f"{state}: {STOPPED[state]}")
 
@@ -154,7 +154,7 @@ class ChatApp(App[None]):
         return self.query_one("#messages", VerticalScroll)
 
     async def _insert(self, row: MessageRow) -> None:
-        """Put `row` in order of time; stay at the end if that is where the reader was."""
+        """Insert `row` in order of time. Scroll to the end if the reader was there."""
         messages = self._messages
         at_end = messages.max_scroll_y - messages.scroll_y <= 1
         rows = messages.query(MessageRow).results(MessageRow)
@@ -176,7 +176,7 @@ class ChatApp(App[None]):
         return ticks(row.status, why, expired=row.expired(now_ms=self._device.clock.now_ms()))
 
     def _mark_expired(self) -> None:
-        """Messages expire without an event: look at those that are still on their way."""
+        """Mark messages that have expired. No event reports this, so messages on their way are checked."""
         for number in self._sent:
             row = self._device.store.outbox.read(number)
             if row.expired(now_ms=self._device.clock.now_ms()):

@@ -1,4 +1,4 @@
-"""What the command lines have in common: options that stand anywhere, `--version`, names that have changed."""
+"""Provides what the command lines share: options at any place, `--version`, and names that have changed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SHELLS = ("bash", "zsh", "fish", "powershell", "pwsh")
 class CommonOptionsAnywhere(TyperGroup):
     """Accepts the options common to all commands, `common`, also after the command.
 
-    An option of the same name that the command itself has stays the command's.
+    If the command itself has an option of the same name, that option keeps its meaning.
     """
 
     common: ClassVar[tuple[str, ...]] = ()
@@ -40,7 +40,7 @@ class CommonOptionsAnywhere(TyperGroup):
         return super().parse_args(ctx, common + rest)
 
     def _options_of_command(self, args: list[str]) -> set[str]:
-        """Return the names of the options that the named command has of its own."""
+        """Return the names of the named command's own options."""
         command: Any = self
         for word in args:
             command = getattr(command, "commands", {}).get(word, command)
@@ -48,9 +48,9 @@ class CommonOptionsAnywhere(TyperGroup):
 
 
 def _show_completion(ctx: Any, shell: str) -> None:
-    """Print the completion script of the named shell; the option alone prints that of the shell it is called from."""
+    """Print the completion script of the named shell, or of the current shell if none is named."""
     if shell not in SHELLS:
-        raise typer.BadParameter(f"one of {', '.join(SHELLS)}", ctx, param_hint="--show-completion")
+        raise typer.BadParameter(f"must be one of {', '.join(SHELLS)}", ctx, param_hint="--show-completion")
     name = ctx.find_root().info_name
     variable = f"_{name.replace('-', '_').upper()}_COMPLETE"
     typer.echo(get_completion_script(prog_name=name, complete_var=variable, shell=shell))
@@ -58,21 +58,21 @@ def _show_completion(ctx: Any, shell: str) -> None:
 
 
 def show_version(wanted: bool) -> None:
-    """A callback for `--version`: prints the version of the package and ends the program."""
+    """Print the version of the package and end the program. This is a callback for `--version`."""
     if wanted:
         typer.echo(f"sandes-client {version('sandes-client')}")
         raise typer.Exit
 
 
 class _Renamed(typer.BadParameter):
-    """Wrong usage that is told in a sentence of its own, without "Invalid value for"."""
+    """Reports wrong usage with its own sentence, without "Invalid value for"."""
 
     def format_message(self) -> str:
         return self.message
 
 
 def renamed(group: typer.Typer, old: str, new: str) -> None:
-    """Refuse the command `old` as wrong usage and name the command that has taken its place."""
+    """Refuse the command `old` as wrong usage, and name the command that replaces it."""
 
     @group.command(
         old,
@@ -86,7 +86,7 @@ def renamed(group: typer.Typer, old: str, new: str) -> None:
 
 
 def with_renamed(options: Mapping[str, str]) -> type[TyperCommand]:
-    """Return a command class that refuses each option of `options` and names what has taken its place."""
+    """Return a command class that refuses each option of `options` and names its replacement."""
 
     class Command(TyperCommand):
         def parse_args(self, ctx: Any, args: list[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""What `sandes chat` shows: a conversation with one account, or in a group."""
+"""Holds the conversations that `sandes chat` shows: with one account, or in a group."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ from sandes_client.store.outbox import group_recipient
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """Something received. `text` is readable already; `said` tells what somebody wrote from what happened.
+    """Holds one received line. `text` is readable already. `said` is true for a person's words, and false
+    for an event.
 
-    `sender` is the author's account or app id, and empty for an event: with `id` it names the message. Ids alone do
-    not, because each sender makes its own.
+    `sender` is the author's account or app id, and empty for an event. Together with `id` it names the message. The id
+    alone does not, because each sender makes its own ids.
     """
 
     id: MessageId
@@ -39,30 +40,30 @@ class Line:
 
 
 class Conversation(Protocol):
-    """Where messages come from and go to."""
+    """Is the source of messages and their destination."""
 
     @property
     def title(self) -> str: ...
 
     def received(self, limit: int) -> list[Line]:
-        """What came earlier, at most so many, in order."""
+        """Return at most `limit` received messages, in order of time."""
         ...
 
     def sent(self, limit: int) -> list[Outgoing]:
-        """What was sent from here earlier, at most so many, in order."""
+        """Return at most `limit` messages sent from here, in order of time."""
         ...
 
     def post(self, text: str) -> Outgoing: ...
 
     async def line_of(self, event: Event) -> Line | None:
-        """The line an event makes in this conversation, if any."""
+        """Return the line that an event makes in this conversation, or None."""
         ...
 
     def shown(self, lines: Sequence[Line]) -> None: ...
 
 
 class Direct:
-    """With one account. `typed` is what the user called it by, and stands where no name is known."""
+    """Is a conversation with one account. `typed` is how the user named it. It is shown if no name is known."""
 
     def __init__(self, device: DeviceClient, account: AccountId, typed: str) -> None:
         self._device = device
@@ -89,7 +90,7 @@ class Direct:
         if not isinstance(event, MessageReceived) or event.sender.account != self._account:
             return None
         if self._asked_as != event.sender_class and self._device.people.known(self._account) is None:
-            self._asked_as = event.sender_class  # an official may be seen by whom they have written to
+            self._asked_as = event.sender_class  # an official may be visible to people to whom they have written
             await learn(self._device, [self._account])
         return self._line(event)
 
@@ -103,7 +104,7 @@ class Direct:
 
 
 class InGroup:
-    """In a group. Each message has the name of its author, with ✔ or as not verified."""
+    """Is a conversation in a group. Each message shows its author's name, with ✔ or as not verified."""
 
     def __init__(self, device: DeviceClient, group: Group) -> None:
         self._device = device

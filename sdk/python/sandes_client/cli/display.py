@@ -1,4 +1,4 @@
-"""Showing messages in a terminal: times, ticks, and text that cannot take the terminal over."""
+"""Shows messages in a terminal: times, ticks, and text that cannot control the terminal."""
 
 from __future__ import annotations
 
@@ -29,7 +29,9 @@ _TICKS = {
 
 
 def table_console() -> Console:
-    """For tables on standard output: as wide as the terminal, and where there is none, no row is wrapped."""
+    """Return a console for tables on standard output. It has the terminal's width. Without a terminal, rows do not
+    wrap.
+    """
     return Console(width=None if sys.stdout.isatty() else _WIDE)
 
 
@@ -39,7 +41,9 @@ def refusal_text(count: int) -> str:
 
 
 def readable(body: bytes) -> str:
-    """The body as text. Control characters and direction overrides, which could falsify the screen, are replaced."""
+    """Return the body as text. Control characters and direction overrides, which could falsify the screen, are
+    replaced.
+    """
     return "".join(
         "\ufffd" if (unicodedata.category(char) == "Cc" and char not in "\n\t") or char in _OVERRIDES else char
         for char in body.decode("utf-8", errors="replace")
@@ -47,13 +51,15 @@ def readable(body: bytes) -> str:
 
 
 def local_time(at_ms: int) -> str:
-    """Hours and minutes, with the date if it was another day."""
+    """Return hours and minutes, with the date if it was another day."""
     at, now = datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(), datetime.now(UTC).astimezone()
     return at.strftime("%H:%M" if at.date() == now.date() else "%Y-%m-%d %H:%M")
 
 
 def ticks(status: Status, why: str | None, *, expired: bool = False) -> Text:
-    """… queued, ✓ accepted, ✓✓ delivered, coloured ✓✓ read, ✗ failed and why, or expired undelivered."""
+    """Return … queued, ✓ accepted, ✓✓ delivered, coloured ✓✓ read, or ✗ failed with the reason or expired
+    undelivered.
+    """
     if expired:
         return Text("✗ expired", style="bold red")
     mark, style = _TICKS[status]
@@ -61,18 +67,20 @@ def ticks(status: Status, why: str | None, *, expired: bool = False) -> Text:
 
 
 def message_line(at_ms: int, author: str, text: str, *, id: str) -> Text:
-    """`id` is the author's, for commands; it stands once, also where nothing else is known of the author."""
+    """Return the line of a message. `id` is the author's, for commands. It appears once, even if the author
+    is unknown.
+    """
     named = "" if id in author else f"{id}  "
     return Text.assemble(*((local_time(at_ms), "dim"), "  ", (author, "bold"), "  "), (named, "dim"), indented(text))
 
 
 def indented(text: str) -> str:
-    """Lines after the first begin with blanks, so that none can pass for a message of somebody else."""
+    """Indent all lines after the first, so that none can pass for a message of another author."""
     return text.replace("\n", "\n        ")
 
 
 def app_message_line(message: AppMessage) -> Text:
-    """A notice, or a code; struck through, with the reason behind it, if it is void."""
+    """Return the line of a notice or code. An invalid one is struck through, followed by the reason."""
     line = Text.assemble(
         *((local_time(message.at_ms), "dim"), "  ", (f"{unbadged(message.app.name)} (app)", "bold"), "  "),
         (f"{message.app.app}  ", "dim"),
@@ -84,11 +92,12 @@ def app_message_line(message: AppMessage) -> Text:
 
 
 def person_label(profile: Profile | None, otherwise: str, account_class: SenderClass | None = None) -> str:
-    """Who somebody is: `✔ name, post, organisation` by an attestation that holds, or a name that anybody may choose.
+    """Return how a person is shown: `✔ name, post, organisation` by a valid attestation, or a self-chosen
+    name.
 
-    `account_class` is what the service said of the person in the message or answer that is shown, None if it said
-    nothing: who is not an official by it has no badge, whatever their attestation says. `otherwise` stands for who
-    shows no name. No name can look like a badge.
+    `account_class` is the class that the service gave for the person in the shown message or answer, or None. A person
+    who is not an official by it gets no badge, whatever their attestation says. `otherwise` is shown if there is no
+    name. No name can look like a badge.
     """
     if profile and profile.attested and account_class != "public":
         attested = profile.attested
@@ -98,7 +107,7 @@ def person_label(profile: Profile | None, otherwise: str, account_class: SenderC
 
 
 def event_text(event: GroupEvent, name_of: Callable[[str], str]) -> str:
-    """What became of a group, in a few words."""
+    """Return a short text for an event of a group."""
     subject = name_of(event.subject) if event.subject else "somebody"
     by = f" by {name_of(event.actor)}" if event.actor and event.actor != event.subject else ""
     match event.change:
@@ -133,5 +142,5 @@ def one_line(text: str) -> str:
 
 
 def unbadged(text: str) -> str:
-    """`text` on one line, without anything that looks like the badge of officials."""
+    """Return `text` on one line, without anything that looks like the badge of officials."""
     return one_line("".join(char for char in text if char not in _CHECK_MARKS))

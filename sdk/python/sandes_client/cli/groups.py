@@ -1,4 +1,4 @@
-"""`sandes group`: the groups of the account, from a terminal."""
+"""Implements `sandes group`: the account's groups."""
 
 from __future__ import annotations
 
@@ -35,7 +35,10 @@ from sandes_client.outgoing import MIN_EXPIRY_SECONDS
 from sandes_client.store import Outgoing
 
 groups = typer.Typer(
-    no_args_is_help=True, rich_markup_mode=None, help="Groups: make, join, talk in, manage.", epilog=COMMON_EPILOG
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Create, join and manage groups, and send messages to them.",
+    epilog=COMMON_EPILOG,
 )
 
 GroupId = Annotated[str, typer.Argument(help="Id of the group.", callback=group_text, metavar="GROUP")]
@@ -43,12 +46,12 @@ Who = Annotated[
     str,
     typer.Argument(help="Account id, or phone number in international form.", callback=recipient_text, metavar="WHO"),
 ]
-Timeout = Annotated[float, typer.Option(min=0.1, help="Seconds to wait at most.")]
+Timeout = Annotated[float, typer.Option(min=0.1, help="Longest wait in seconds.")]
 
 
 def _role(text: str) -> str:
     if text not in get_args(Role):
-        raise typer.BadParameter(f"one of {', '.join(get_args(Role))}")
+        raise typer.BadParameter(f"must be one of {', '.join(get_args(Role))}")
     return text
 
 
@@ -57,11 +60,11 @@ _POSTING = {"all": "all members post", "admins": "only admins post"}
 
 def _posting(text: str | None) -> str | None:
     if text not in (None, *_POSTING):
-        raise typer.BadParameter(f"one of {', '.join(_POSTING)}")
+        raise typer.BadParameter(f"must be one of {', '.join(_POSTING)}")
     return text
 
 
-Posting = Annotated[str, typer.Option(callback=_posting, metavar="all|admins", help="Who may post to it.")]
+Posting = Annotated[str, typer.Option(callback=_posting, metavar="all|admins", help="Who may post to the group.")]
 
 
 @groups.command("create", epilog=COMMON_EPILOG, cls=with_renamed({"--admins-only": "--posting admins"}))
@@ -71,19 +74,19 @@ def create(
     *,
     posting: Posting = "all",
 ) -> None:
-    """Create a group of your own."""
+    """Create your own group."""
 
     async def work(session: Session) -> None:
         async with session.device() as device:
             made = await device.groups.create(name, posting=cast("PostingBy", posting))
-        typer.echo(f"Made group {made.group}.")
+        typer.echo(f"Created group {made.group}.")
 
     run(work(ctx.obj))
 
 
 @groups.command("list", epilog=COMMON_EPILOG)
 def list_groups(ctx: typer.Context, *, as_json: AsJson = False) -> None:
-    """List the groups you are in and those you are invited to."""
+    """List your groups, and groups to which you are invited."""
 
     async def work(session: Session) -> None:
         async with session.device() as device:
@@ -103,7 +106,7 @@ def list_groups(ctx: typer.Context, *, as_json: AsJson = False) -> None:
 
 @groups.command("show", epilog=COMMON_EPILOG)
 def show(ctx: typer.Context, group: GroupId, *, as_json: AsJson = False) -> None:
-    """Show what a group is and what you are in it."""
+    """Show a group and your role in it."""
 
     async def work(session: Session) -> None:
         async with session.device() as device:
@@ -117,8 +120,8 @@ def show(ctx: typer.Context, group: GroupId, *, as_json: AsJson = False) -> None
 
 
 def _lines(group: Group) -> list[str]:
-    who = {"members": "whoever is invited", "officials": "officials", "citizens": "anybody, to receive only"}
-    you = group.role or ("invited" if group.invited else "not in it")
+    who = {"members": "people who are invited", "officials": "officials", "citizens": "anybody, to receive only"}
+    you = group.role or ("invited" if group.invited else "not a member")
     return [
         f"{group.group}  {unbadged(group.name)}",
         f"  {group.kind}, for {who.get(group.audience, group.audience)}{', open' if group.open else ''}",
@@ -130,7 +133,7 @@ def _lines(group: Group) -> list[str]:
 
 @groups.command("members", epilog=COMMON_EPILOG)
 def members(ctx: typer.Context, group: GroupId, *, as_json: AsJson = False) -> None:
-    """List who is in a group, and who is invited."""
+    """List the members of a group and the people who are invited."""
 
     async def work(session: Session) -> None:
         async with session.device() as device:
@@ -153,14 +156,14 @@ def members(ctx: typer.Context, group: GroupId, *, as_json: AsJson = False) -> N
 
 
 def _who(device: DeviceClient, member: Member) -> str:
-    """By the class that the list gives them: whose class may not be seen is shown as no official."""
+    """Return a member's label. The class comes from the list; a member without a class is shown as not an official."""
     otherwise = member.name or member.account
     return label(device, member.account, otherwise, account_class=member.account_class or "public")
 
 
 @groups.command("invite", epilog=COMMON_EPILOG)
 def invite(ctx: typer.Context, group: GroupId, who: Who) -> None:
-    """Ask somebody in; into an official group, an admin puts officials of its scope at once."""
+    """Invite somebody. In an official group, an admin adds officials of its scope directly."""
 
     async def work(device: DeviceClient) -> str:
         now = await device.groups.invite(group, await resolve(device.api, who))
@@ -185,7 +188,7 @@ def role(
     ctx: typer.Context,
     group: GroupId,
     who: Who,
-    role: Annotated[str, typer.Argument(help="member, admin, or owner: hands the group over.", callback=_role)],
+    role: Annotated[str, typer.Argument(help="member, admin, or owner. `owner` hands the group over.", callback=_role)],
 ) -> None:
     """Give a member another role."""
 
@@ -195,7 +198,9 @@ def role(
         if now.state == "invited":
             return "Invited."
         if now.role != role:
-            raise CommandFailed("not_changed", f"still {now.role}: another admin or the owner changes one's role")
+            raise CommandFailed(
+                "not_changed", f"still {now.role}: only another admin or the owner can change your role"
+            )
         return f"Now {now.role}."
 
     _do(ctx, work)
@@ -203,7 +208,7 @@ def role(
 
 @groups.command("remove", epilog=COMMON_EPILOG)
 def remove(ctx: typer.Context, group: GroupId, who: Who) -> None:
-    """Remove a member, or take an invitation back."""
+    """Remove a member, or withdraw an invitation."""
 
     async def work(device: DeviceClient) -> str:
         await device.groups.remove(group, await resolve(device.api, who))
@@ -218,7 +223,7 @@ def leave(ctx: typer.Context, group: GroupId) -> None:
 
     async def work(device: DeviceClient) -> str:
         await device.groups.leave(group)
-        return "You are out."
+        return "You have left the group."
 
     _do(ctx, work)
 
@@ -231,9 +236,9 @@ def change(
     ctx: typer.Context,
     group: GroupId,
     *,
-    name: Annotated[str | None, typer.Option(help="Another name.")] = None,
+    name: Annotated[str | None, typer.Option(help="New name.")] = None,
     posting: Annotated[
-        str | None, typer.Option(callback=_posting, metavar="all|admins", help="Who may post to it.")
+        str | None, typer.Option(callback=_posting, metavar="all|admins", help="Who may post to the group.")
     ] = None,
 ) -> None:
     """Change the name of a group, or who may post to it."""
@@ -255,11 +260,11 @@ def dissolve(
     ctx: typer.Context,
     group: GroupId,
     *,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
 ) -> None:
-    """End a group of your own for all its members."""
+    """Dissolve your own group for all members."""
     with failures_as_lines():
-        confirm("End the group for all its members?", yes=yes)
+        confirm("Dissolve the group for all its members?", yes=yes)
 
     async def work(device: DeviceClient) -> str:
         await device.groups.dissolve(group)
@@ -272,14 +277,14 @@ def dissolve(
 def send(
     ctx: typer.Context,
     group: GroupId,
-    text: Annotated[str, typer.Argument(help="The message.")],
+    text: Annotated[str, typer.Argument(help="Text of the message.")],
     *,
     expires_in: Annotated[
-        int | None, typer.Option(min=MIN_EXPIRY_SECONDS, help="Seconds an undelivered message is kept.")
+        int | None, typer.Option(min=MIN_EXPIRY_SECONDS, help="Seconds for which an undelivered message is kept.")
     ] = None,
     timeout: Timeout = 30.0,
 ) -> None:
-    """Send a message to all members. What the service did not take in time stays in the outbox: see `sandes outbox`."""
+    """Send a message to all members. A message that the service has not accepted in time stays in `sandes outbox`."""
     if not text:
         raise typer.BadParameter("an empty message is not sent", param_hint="TEXT")
 
@@ -301,7 +306,7 @@ def delivery(
         ),
     ],
 ) -> None:
-    """Show how far a message of yours has come."""
+    """Show how many devices have received one of your messages."""
 
     async def work(device: DeviceClient) -> str:
         try:
@@ -309,15 +314,18 @@ def delivery(
         except ApiError as error:
             if error.code != "not_found":
                 raise
-            raise CommandFailed("not_found", "no such message of yours in this group, or it has expired") from None
+            raise CommandFailed("not_found", "you have no such message in this group, or it has expired") from None
         still = "" if now.complete else "; not stored for all members yet"
-        return f"{now.members} members; stored for {now.devices} devices, {now.waiting} have not fetched it{still}"
+        return (
+            f"{now.members} members; stored for {now.devices} devices, of which {now.waiting} have not fetched "
+            f"it{still}"
+        )
 
     _do(ctx, work)
 
 
 def _do(ctx: typer.Context, work: object) -> None:
-    """Run `work` with the device and print what it says."""
+    """Run `work` with the device and print its text."""
 
     async def whole(session: Session) -> None:
         async with session.device() as device:

@@ -1,4 +1,4 @@
-"""Ids on command lines: what cannot be an id is refused before any call, with the command that shows the ids."""
+"""Checks ids on command lines. A text that cannot be an id is refused with the command that shows the ids."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _UUID = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
 
 def _ids(kind: str, form: str, *, shown_by: str) -> Callable[[Any], Any]:
-    """Make the callback of an argument or option, also of a repeated one."""
+    """Return the callback of an argument or option, which may be repeated."""
     pattern = re.compile(form)
     article = "an" if kind[0] in "aeio" else "a"
 
     def check(value: Any) -> Any:
-        """Raises BadParameter for what is no id of this kind."""
+        """Return an id as it is. Raise BadParameter for a text that is not an id of this kind."""
         for text in value if isinstance(value, list) else [value]:
             if text is not None and not pattern.fullmatch(text):
                 raise typer.BadParameter(f"this is not {article} {kind} id: {shown_by}")
@@ -58,5 +58,5 @@ APP_OF_MESSAGES = _listed("app", _EIGHT, "sandes inbox")
 GROUP = _listed("group", _EIGHT, "sandes group list")
 GROUP_MESSAGE = _ids("message", _UUID, shown_by="`sandes group send` printed it")
 OWN_REQUEST = _listed("request", _WITH_ORGANISATION, "sandes verification list")
-TOLD_ORGANISATION = _ids("organisation", _EIGHT, shown_by="13 characters; the organisation tells it")
-TOLD_UNIT = _ids("unit", _EIGHT, shown_by="13 characters; the organisation tells it")
+TOLD_ORGANISATION = _ids("organisation", _EIGHT, shown_by="13 characters; ask the organisation for it")
+TOLD_UNIT = _ids("unit", _EIGHT, shown_by="13 characters; ask the organisation for it")

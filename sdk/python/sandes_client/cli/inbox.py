@@ -1,4 +1,4 @@
-"""`sandes inbox`: what came and was not shown yet."""
+"""Implements `sandes inbox`: messages that were not shown yet."""
 
 from __future__ import annotations
 
@@ -49,21 +49,21 @@ GONE = "(this message expired before it was fetched)"
 def inbox(
     ctx: typer.Context,
     *,
-    follow: Annotated[bool, typer.Option("--follow", help="Go on showing messages as they come.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", help="Keep running, and show messages as they arrive.")] = False,
     limit: Annotated[
-        int | None, typer.Option(min=1, help="Show at most so many, the oldest first; the others stay for later.")
+        int | None, typer.Option(min=1, help="Show at most this many, the oldest first. The others stay for later.")
     ] = None,
-    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds to wait for the service at most.")] = 30.0,
+    timeout: Annotated[float, typer.Option(min=0.1, help="Longest wait for the service, in seconds.")] = 30.0,
     as_json: AsJson = False,
 ) -> None:
-    """Fetch and show what was not shown before: messages, of groups too, and the notices and codes of governance apps.
+    """Fetch and show new messages, including those of groups, and the notices and codes of governance apps.
 
-    Each line has the id of its author, by which you can write to, block or report them. Authors are told that
-    their messages were read, except in groups. A code that was used, replaced or cancelled, or has
-    expired, is void. What waits in the outbox is sent.
+    Each line has the id of its author, with which you can write to, block or report them. Except in groups, authors get
+    a read receipt. A code becomes invalid when it is used, replaced, cancelled or expired. The command also sends the
+    messages in the outbox.
     """
     if follow and limit is not None:
-        raise typer.BadParameter("either --follow or --limit", param_hint="--limit")
+        raise typer.BadParameter("give either --follow or --limit", param_hint="--limit")
     run(_inbox(ctx.obj, follow, timeout, limit=limit, as_json=as_json))
 
 
@@ -98,12 +98,13 @@ async def _inbox(session: Session, follow: bool, timeout: float, *, limit: int |
 
 
 async def _fetched(device: DeviceClient) -> None:
-    """Wait until everything that the service had stored has come. If there is no connection, the HTTPS API is asked
-    once: it tells why. Raises Unreachable or DeviceStopped.
+    """Wait until everything that the service had stored has arrived.
+
+    Without a connection, ask the HTTPS API once, which gives the reason. Raise Unreachable or DeviceStopped.
     """
     fetching = asyncio.ensure_future(device.drained())
     try:
-        await asyncio.wait({fetching}, timeout=LOOK_SECONDS)  # before the first try, the state is WAITING too
+        await asyncio.wait({fetching}, timeout=LOOK_SECONDS)  # the state is WAITING before the first attempt, too
         while not fetching.done() and device.state is not State.WAITING:
             await asyncio.wait({fetching}, timeout=LOOK_SECONDS)
         if not fetching.done():
@@ -115,11 +116,11 @@ async def _fetched(device: DeviceClient) -> None:
 
 
 def _tell_of_cut(event: Event, cut: bool) -> bool:
-    """Say, once each, that the connection is gone and that it is back. Returns whether it is gone."""
+    """Report once that the connection is lost, and once that it is back. Return whether it is lost."""
     if not isinstance(event, ConnectionChanged):
         return cut
     if event.state is State.WAITING and not cut:
-        typer.echo("There is no connection to the service; trying again until there is one.", err=True)
+        typer.echo("There is no connection to the service. The command keeps trying.", err=True)
         return True
     if event.state is State.CONNECTED and cut:
         typer.echo("Connected again.", err=True)
@@ -128,7 +129,7 @@ def _tell_of_cut(event: Event, cut: bool) -> bool:
 
 
 def _show_refused(device: DeviceClient, before: int) -> int:
-    """Say that envelopes were refused, if there are more than `before`. Gives how many there are."""
+    """Report refused envelopes if there are more than `before`. Return their number."""
     count = sum(one.count for one in device.store.service_keys.refusals())
     if count > before:
         typer.echo(refusal_text(count - before), err=True)
@@ -136,8 +137,10 @@ def _show_refused(device: DeviceClient, before: int) -> int:
 
 
 async def show_unshown(device: DeviceClient, *, limit: int | None = None, as_json: bool = False) -> None:
-    """Print what was not shown before, the oldest first, at most `limit`. Each message counts as shown once it is
-    printed. Raises BrokenPipeError if nobody reads the output.
+    """Print unshown messages, the oldest first, at most `limit`. A message counts as shown once it is
+    printed.
+
+    Raise BrokenPipeError if nobody reads the output.
     """
     store = device.store
     messages: list[MessageReceived | AppMessage | GroupMessageReceived | GroupEvent] = []
@@ -198,7 +201,7 @@ def _people_in(messages: list[MessageReceived | AppMessage | GroupMessageReceive
 async def _learn_groups(
     device: DeviceClient, messages: Sequence[MessageReceived | AppMessage | GroupMessageReceived | GroupEvent]
 ) -> None:
-    """Have the names of the groups at hand, as far as they come in time."""
+    """Fetch the names of the groups, as far as they arrive in time."""
     groups = [one.group for one in messages if isinstance(one, GroupMessageReceived | GroupEvent)]
     unknown = [group for group in dict.fromkeys(groups) if group_name(device, group) == group]
     try:
@@ -211,7 +214,7 @@ async def _learn_groups(
 
 
 def _author(device: DeviceClient, message: MessageReceived) -> str:
-    """Who wrote, where that is known; the account otherwise."""
+    """Return the author's label if it is known, otherwise the account."""
     account = message.sender.account
     known = device.people.known(account)
     return label(device, account, account_class=message.sender_class) if known else account
@@ -233,14 +236,16 @@ def _group_line(device: DeviceClient, message: GroupMessageReceived | GroupEvent
 
 
 def group_name(device: DeviceClient, group: GroupId, told: str | None = None) -> str:
-    """As this device knows it, also after the account has left; or as `told` by an event; else the id."""
+    """Return the group's name: as this device knows it, even after the account left; from an event, `told`;
+    or the id.
+    """
     stored = device.store.groups.read(group)
     name = str(stored.details["name"]) if stored and stored.details else told
     return unbadged(name) if name else group
 
 
 def _show_voided(device: DeviceClient, voided: Voided, *, as_json: bool) -> None:
-    """Print messages that were shown already once more, as invalid."""
+    """Print messages again that were shown before and have become invalid."""
     if as_json:
         print_json(voided, type="voided")
         return

@@ -1,4 +1,4 @@
-"""Who the people in an answer are, for showing them."""
+"""Fetches the profiles of people in an answer, for showing them."""
 
 from __future__ import annotations
 
@@ -11,16 +11,18 @@ from sandes_client.device import DeviceClient
 from sandes_client.seal import SenderClass
 
 MOST = 50
-"""Profiles that are asked for, for one answer."""
+"""Number of profiles that are fetched for one answer."""
 
 PATIENCE_SECONDS = 5.0
 
 MAX_AGE_SECONDS = 60
-"""So old a profile is shown without asking again, where no message says of what class its author is now."""
+"""Age of a profile, in seconds, up to which it is shown without fetching it again, if no message gives the author's
+current class.
+"""
 
 
 async def learn(device: DeviceClient, accounts: Iterable[str]) -> None:
-    """Have the profiles of `accounts` at hand, as far as they may be seen and come in time."""
+    """Fetch the profiles of `accounts`, as far as they are visible and arrive in time."""
     wanted = list(dict.fromkeys(accounts))[:MOST]
 
     async def ask(account: str) -> None:
@@ -39,7 +41,9 @@ async def learn(device: DeviceClient, accounts: Iterable[str]) -> None:
 def label(
     device: DeviceClient, account: str, otherwise: str | None = None, *, account_class: SenderClass | None = None
 ) -> str:
-    """Who `account` is as far as this device knows: `learn` asks. `account_class`: see `person_label`."""
+    """Return the label of `account` from what this device knows; `learn` fetches it. For `account_class`, see
+    `person_label`.
+    """
     if account == device.address.account:
         return "you"
     return person_label(device.people.known(account), otherwise or account, account_class)

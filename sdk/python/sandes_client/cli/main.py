@@ -1,4 +1,4 @@
-"""The commands of `sandes`."""
+"""Implements the commands of `sandes`."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ app = typer.Typer(
     help="Send and receive Sandes messages from a terminal.",
 )
 link_app = typer.Typer(
-    no_args_is_help=True, rich_markup_mode=None, help="Add a device to an account.", epilog=COMMON_EPILOG
+    no_args_is_help=True, rich_markup_mode=None, help="Add another device to an account.", epilog=COMMON_EPILOG
 )
 app.add_typer(link_app, name="link")
 app.add_typer(groups, name="group")
@@ -81,10 +81,11 @@ def common(
     ctx: typer.Context,
     *,
     profile: Annotated[
-        str, typer.Option(help="Which device of yours this is.", autocompletion=profile_names)
+        str,
+        typer.Option(help="Local name of the device (profile) that the command uses.", autocompletion=profile_names),
     ] = "default",
     home: Annotated[
-        Path | None, typer.Option(envvar="SANDES_HOME", help="Where profiles are kept.", file_okay=False)
+        Path | None, typer.Option(envvar="SANDES_HOME", help="Folder with the profiles.", file_okay=False)
     ] = None,
     url: Annotated[str | None, typer.Option(envvar="SANDES_URL", help="Base address of the client API.")] = None,
     socket: Annotated[str | None, typer.Option(envvar="SANDES_SOCKET", help="Address of the websocket.")] = None,
@@ -101,7 +102,7 @@ def common(
         bool, typer.Option("--version", callback=show_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
-    """Hold what all commands need."""
+    """Keep the options common to all commands."""
     ctx.obj = Session(profile, home, url, socket, audience, endpoints)
 
 
@@ -113,8 +114,8 @@ def register(
 ) -> None:
     """Register this device with a phone number.
 
-    An SMS brings a code, which is read from standard input; the answer `again` has another one sent. If the number
-    has an account, this device takes the place of all its devices.
+    You get a code by SMS and type it on standard input. The answer `again` requests another SMS. If the number has an
+    account already, this device replaces all its devices.
     """
     run(_register(ctx.obj, phone, name))
 
@@ -139,7 +140,7 @@ def phone(
 ) -> None:
     """Move the account to another phone number.
 
-    An SMS to the new number brings a code, which is read from standard input; the answer `again` has another one sent.
+    You get a code by SMS to the new number and type it on standard input. The answer `again` requests another SMS.
     Account, devices and groups stay as they are.
     """
     run(_phone(ctx.obj, phone))
@@ -157,8 +158,9 @@ async def _phone(session: Session, phone: str) -> None:
 async def _with_code(
     give: Callable[[str], Awaitable[T]], resend: Callable[[], Awaitable[object]], *, command: str
 ) -> T:
-    """Ask for the code of an SMS until it is accepted. Raises ApiError or CommandFailed for what another try would not
-    change. `command` begins anew.
+    """Ask for the code of an SMS until it is accepted.
+
+    `command` is the command that starts again. Raise ApiError or CommandFailed if another attempt cannot succeed.
     """
     while True:
         code = _ask("Code from the SMS (`again` for another SMS): ")
@@ -187,7 +189,7 @@ _DEAD_CODES = {
     "code_locked": "there were too many wrong codes",
     "code_used": "the code was used already",
 }
-"""Codes of refusals after which no other answer is accepted, in words."""
+"""Explains the refusals after which no other code is accepted."""
 
 
 def _ask(question: str) -> str:
@@ -195,7 +197,7 @@ def _ask(question: str) -> str:
         typer.echo(question, nl=False)
     line = sys.stdin.readline()
     if not line:
-        raise CommandFailed("no_code", "the input ended before a code came")
+        raise CommandFailed("no_code", "the input ended before a code was given")
     return line.strip()
 
 
@@ -205,7 +207,7 @@ def _at_terminal() -> bool:
 
 @link_app.command("show", epilog=COMMON_EPILOG)
 def link_show(ctx: typer.Context) -> None:
-    """Show a link, as QR code and text, by which one more device can join within ten minutes."""
+    """Show a link, as QR code and text, with which another device can join within ten minutes."""
     run(_link_show(ctx.obj))
 
 
@@ -225,12 +227,12 @@ def link_join(
     link: Annotated[
         str,
         typer.Argument(
-            help="The text that `sandes link show` printed: sandes-link:<account>:<secret>.", callback=link_text
+            help="Text that `sandes link show` printed: sandes-link:<account>:<secret>.", callback=link_text
         ),
     ],
     name: Annotated[str | None, typer.Option(help="Name of this device in the list of devices.")] = None,
 ) -> None:
-    """Make this device one of the account that showed the link."""
+    """Add this device to the account that showed the link."""
     run(_link_join(ctx.obj, link, name))
 
 
@@ -249,15 +251,19 @@ def devices(
     ctx: typer.Context,
     unlink: Annotated[
         int | None,
-        typer.Option(min=1, max=255, help="Number of a device to unlink. It loses the account and what waits for it."),
+        typer.Option(
+            min=1,
+            max=255,
+            help="Number of the device to unlink. It loses the account and the messages that wait for it.",
+        ),
     ] = None,
     *,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before unlinking.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """List the devices of the account, or unlink one.
 
-    The command asks before it unlinks a device: an unlinked device has to be linked or registered again.
+    The command asks before it unlinks a device, because the device must then be linked or registered again.
     """
     run(_devices(ctx.obj, unlink, as_json, yes=yes))
 
@@ -286,26 +292,28 @@ async def _devices(session: Session, unlink: int | None, as_json: bool, *, yes: 
 
 
 def _lost_with(entry: DeviceEntry, listed: list[DeviceEntry]) -> str:
-    """Ask about unlinking a device, and say what goes with it."""
+    """Return the question before a device is unlinked. It says what is lost."""
     if not entry.current:
-        return f"Unlink device {entry.device} ({unbadged(entry.name)})? What waits for it is lost."
+        return f"Unlink device {entry.device} ({unbadged(entry.name)})? The messages that wait for it are lost."
     only = " and your only one" if len(listed) == 1 else ""
-    return f"Device {entry.device} is this one{only}: this profile loses the account. Go on?"
+    return f"Device {entry.device} is this one{only}: this profile loses the account. Continue?"
 
 
 @app.command(epilog=COMMON_EPILOG)
 def send(
     ctx: typer.Context,
     to: Recipient,
-    text: Annotated[str, typer.Argument(help="The message.")],
+    text: Annotated[str, typer.Argument(help="Text of the message.")],
     *,
     expires_in: Annotated[
-        int | None, typer.Option(min=MIN_EXPIRY_SECONDS, help="Seconds an undelivered message is kept.")
+        int | None, typer.Option(min=MIN_EXPIRY_SECONDS, help="Seconds for which an undelivered message is kept.")
     ] = None,
-    wait: Annotated[bool, typer.Option("--wait", help="Wait until a device of the recipient has it.")] = False,
-    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds to wait at most.")] = 30.0,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Wait until a device of the recipient has received the message.")
+    ] = False,
+    timeout: Annotated[float, typer.Option(min=0.1, help="Longest wait in seconds.")] = 30.0,
 ) -> None:
-    """Send a message. What the service did not take in time stays in the outbox: see `sandes outbox`."""
+    """Send a message. A message that the service has not accepted in time stays in the outbox: see `sandes outbox`."""
     if not text:
         raise typer.BadParameter("an empty message is not sent", param_hint="TEXT")
     until = Status.DELIVERED if wait else Status.ACCEPTED
@@ -323,13 +331,13 @@ async def _send(session: Session, to: str, text: str, *, expires_in: int | None,
 @app.command(epilog=COMMON_EPILOG)
 def outbox(
     ctx: typer.Context,
-    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds to wait at most.")] = 30.0,
+    timeout: Annotated[float, typer.Option(min=0.1, help="Longest wait in seconds.")] = 30.0,
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Send what waits in the outbox, and list what still does.
+    """Send the messages in the outbox, and list those that still wait.
 
-    Every command that connects (send, group send, inbox, chat) sends what waits, too.
+    Every command that connects (send, group send, inbox, chat) also sends them.
     """
     run(_outbox(ctx.obj, timeout, as_json))
 
@@ -344,7 +352,7 @@ async def _outbox(session: Session, timeout: float, as_json: bool) -> None:
             else:
                 typer.echo(f"{local_time(row.queued_at_ms)}  to {whom(row)}  {row.id}")
         if left:
-            raise CommandFailed("timeout", f"after {timeout:g} s {len(left)} of these wait")
+            raise CommandFailed("timeout", f"{len(left)} of these still wait after {timeout:g} s")
 
 
 app.command("inbox", epilog=COMMON_EPILOG)(inbox)
@@ -358,14 +366,14 @@ def chat(
         typer.Argument(help="Account id, or phone number in international form.", metavar="TO"),
     ] = None,
     *,
-    group: Annotated[str | None, typer.Option(help="Id of a group to talk in, in place of TO.")] = None,
+    group: Annotated[str | None, typer.Option(help="Id of a group, instead of TO.")] = None,
 ) -> None:
-    """Talk with one account, or in a group, on the whole screen. Ctrl-Q ends it.
+    """Write with one account, or in a group, on the whole screen. Ctrl-Q ends the chat.
 
-    ✔ marks officials whom their organisation vouches for; names of others may be anything.
+    ✔ marks officials whom an organisation has verified. Other people choose their names themselves.
     """
     if (to is None) == (group is None):
-        raise typer.BadParameter("say with whom to talk, or in which --group", param_hint="TO")
+        raise typer.BadParameter("name a recipient, or give --group", param_hint="TO")
     run(_chat(ctx.obj, recipient_text(to)) if to is not None else _group_chat(ctx.obj, group_text(group or "")))
 
 

@@ -1,4 +1,6 @@
-"""What waits to be sent: each command that connects sends it, and says on standard error what became of it."""
+"""Reports on the outbox. Each command that connects sends waiting messages and prints their results on
+standard error.
+"""
 
 from __future__ import annotations
 
@@ -15,11 +17,11 @@ from sandes_client.link import DeviceStopped
 from sandes_client.store import Outgoing
 
 PATIENCE_SECONDS = 5.0
-"""For messages of earlier commands, once the command has done its own work."""
+"""Longest wait, in seconds, for earlier commands' messages once the command has done its own work."""
 
 
 async def work_off(device: DeviceClient, earlier: Sequence[Outgoing], *, seconds: float = PATIENCE_SECONDS) -> None:
-    """Wait until the service has answered for messages of earlier commands, at most so long."""
+    """Wait at most `seconds` until the service has answered for messages of earlier commands."""
     try:
         async with asyncio.timeout(seconds):
             for row in earlier:
@@ -32,13 +34,13 @@ async def work_off(device: DeviceClient, earlier: Sequence[Outgoing], *, seconds
 
 
 def tell(device: DeviceClient, earlier: Sequence[Outgoing]) -> None:
-    """Say which messages of earlier commands were sent now, and which have failed for good."""
+    """Print which messages of earlier commands were sent now, and which have permanently failed."""
     for row in earlier:
         now = device.store.outbox.read(row.number)
         what = f"the message of {local_time(row.queued_at_ms)} to {whom(row)}"
         if now.status is Status.FAILED:
             why = failure_line(SendFailed(now.code or "failed"))
-            typer.echo(f"not sent: {what} has failed for good: {why}", err=True)
+            typer.echo(f"not sent: {what} has failed permanently: {why}", err=True)
         elif now.at_ms is not None:
             typer.echo(f"sent now: {what}", err=True)
 

@@ -1,4 +1,4 @@
-"""`sandes profile`, `lookup`, `search` and `invite`: who people are, from a terminal."""
+"""Implements `sandes profile`, `lookup`, `search`, `invite` and `block`."""
 
 from __future__ import annotations
 
@@ -30,11 +30,14 @@ from sandes_client.device import DeviceClient
 from sandes_client.people import Audience, OwnProfile, Profile, ProfileField
 
 profile_app = typer.Typer(
-    no_args_is_help=True, rich_markup_mode=None, help="Your profile and those of others.", epilog=COMMON_EPILOG
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Show your profile and those of other people, or change yours.",
+    epilog=COMMON_EPILOG,
 )
 
 _STRICTER = get_args(Audience)
-"""From the widest audience to none."""
+"""The audiences, from the widest to none."""
 
 Who = Annotated[
     str,
@@ -43,7 +46,7 @@ Who = Annotated[
 
 
 def add_to(app: typer.Typer) -> None:
-    """Put the commands of this module into `app`."""
+    """Add the commands of this module to `app`."""
     app.add_typer(profile_app, name="profile")
     app.command("lookup", epilog=COMMON_EPILOG)(lookup)
     app.command("search", epilog=COMMON_EPILOG)(search)
@@ -57,12 +60,12 @@ def add_to(app: typer.Typer) -> None:
 def show(
     ctx: typer.Context,
     who: Annotated[
-        str | None, typer.Argument(help="Account id or phone number; yourself if left out.", metavar="[WHO]")
+        str | None, typer.Argument(help="Account id or phone number. Default: yourself.", metavar="[WHO]")
     ] = None,
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Show a person as far as you may see them. ✔ marks what an organisation vouches for."""
+    """Show the fields of a profile that you may see. ✔ marks what an organisation has verified."""
     if who is not None:
         recipient_text(who)
     run(_show(ctx.obj, who, as_json))
@@ -92,27 +95,29 @@ renamed(profile_app, "set", "change")
 def change(
     ctx: typer.Context,
     *,
-    name: Annotated[str | None, typer.Option(help="Your name; an empty text removes it.")] = None,
-    email: Annotated[str | None, typer.Option(help="Your address; an empty text removes it.")] = None,
+    name: Annotated[str | None, typer.Option(help="Your name. An empty text removes it.")] = None,
+    email: Annotated[str | None, typer.Option(help="Your e-mail address. An empty text removes it.")] = None,
     photo: Annotated[
-        Path | None, typer.Option(help="A JPEG, PNG or WebP file of at most 16 KiB.", dir_okay=False, exists=True)
+        Path | None,
+        typer.Option(help="Photo: a JPEG, PNG or WebP file of at most 16 KiB.", dir_okay=False, exists=True),
     ] = None,
     no_photo: Annotated[bool, typer.Option("--no-photo", help="Remove the photo.")] = False,
     show_to: Annotated[
         list[str] | None,
-        typer.Option("--show", callback=check_pairs, metavar="FIELD=AUDIENCE", help="Whom a field is shown to."),
+        typer.Option("--show", callback=check_pairs, metavar="FIELD=AUDIENCE", help="Audience of a field."),
     ] = None,
 ) -> None:
-    """Change your profile. Name, post and address of an official are the organisation's word."""
+    """Change your profile. The organisation sets name, post and address of an official."""
     choices = pairs(show_to)
     for what, to_whom in choices.items():
         if what not in get_args(ProfileField) or to_whom not in get_args(Audience):
             raise typer.BadParameter(
-                f"FIELD is one of {', '.join(get_args(ProfileField))}; AUDIENCE one of {', '.join(get_args(Audience))}",
+                f"FIELD must be one of {', '.join(get_args(ProfileField))}, and AUDIENCE one of "
+                f"{', '.join(get_args(Audience))}",
                 param_hint="--show",
             )
     if photo and no_photo:
-        raise typer.BadParameter("either a photo or none", param_hint="--no-photo")
+        raise typer.BadParameter("give either --photo or --no-photo", param_hint="--no-photo")
     data = b"" if no_photo else photo.read_bytes() if photo else None
     changes: dict[str, Any] = {"name": name, "email": email, "photo": data}
     if choices:
@@ -134,7 +139,7 @@ def lookup(
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Find the account of a phone number, and show who it is."""
+    """Find the account of a phone number, and show its profile."""
     run(_lookup(ctx.obj, phone, as_json))
 
 
@@ -152,26 +157,26 @@ async def _lookup(session: Session, phone: str, as_json: bool) -> None:
         except CommandFailed:
             if account == phone:
                 raise
-            typer.echo(f"{account}  {person_label(None, phone)}")  # the number may be found, and nothing more be seen
+            typer.echo(f"{account}  {person_label(None, phone)}")  # everything else may be hidden
             return
         typer.echo(f"{account}  {person_label(found, phone, found.account_class)}")
 
 
 async def _profile(device: DeviceClient, account: str) -> Profile:
-    """As the service knows it now."""
+    """Return a profile as the service has it now."""
     try:
         return await device.people.profile(account, max_age_seconds=0)
     except ApiError as error:
         if error.code != "not_found":
             raise
-        raise CommandFailed("not_found", "no such account, or none that you may see") from None
+        raise CommandFailed("not_found", "there is no such account, or you may not see it") from None
 
 
 def search(
     ctx: typer.Context,
     words: Annotated[str, typer.Argument(help="Words of a name or post, or their beginnings.")],
     *,
-    limit: Annotated[int, typer.Option(min=1, max=25, help="People to show at most.")] = 25,
+    limit: Annotated[int, typer.Option(min=1, max=25, help="Show at most this many people.")] = 25,
     as_json: AsJson = False,
 ) -> None:
     """Find officials of your own organisation."""
@@ -185,7 +190,7 @@ async def _search(session: Session, words: str, limit: int, as_json: bool) -> No
         except ApiError as error:
             if error.code != "not_found":
                 raise
-            raise CommandFailed("not_found", "only officials search, each in their own organisation") from None
+            raise CommandFailed("not_found", "only officials can search, each in their own organisation") from None
     if as_json:
         for person in found.people:
             print_json(person)
@@ -195,7 +200,7 @@ async def _search(session: Session, words: str, limit: int, as_json: bool) -> No
         table.add_row(person.account, Text(person_label(person, person.account, person.account_class)))
     table_console().print(table)
     if found.more:
-        typer.echo("There are more: search with more words.")
+        typer.echo("There are more people. Search with more words.")
 
 
 def invite(
@@ -204,7 +209,7 @@ def invite(
     *,
     cancel: Annotated[bool, typer.Option("--cancel", help="Cancel the invitation.")] = False,
 ) -> None:
-    """As an official, let a citizen find and write to you."""
+    """Let a citizen find you and write to you. Only officials can do this."""
     run(_invite(ctx.obj, who, cancel))
 
 
@@ -219,7 +224,7 @@ async def _invite(session: Session, who: str, cancel: bool) -> None:
 
 
 def block(ctx: typer.Context, who: Who) -> None:
-    """Block a person: they can neither see you nor write to you. Nobody is told."""
+    """Block a person. They can neither see you nor write to you, and are not notified."""
 
     async def work(session: Session) -> None:
         async with session.device() as device:
@@ -230,7 +235,7 @@ def block(ctx: typer.Context, who: Who) -> None:
 
 
 def unblock(ctx: typer.Context, who: Who) -> None:
-    """End a block."""
+    """Unblock a person."""
 
     async def work(session: Session) -> None:
         async with session.device() as device:
@@ -241,7 +246,7 @@ def unblock(ctx: typer.Context, who: Who) -> None:
 
 
 def invitations(ctx: typer.Context, *, as_json: AsJson = False) -> None:
-    """As an official, list the citizens who may write to you."""
+    """List the citizens who may write to you. Only officials can do this."""
     run(_invitations(ctx.obj, as_json))
 
 
@@ -284,7 +289,7 @@ def _shown_to(own: OwnProfile) -> list[str]:
 
 
 def _audience(own: OwnProfile, field: str) -> str:
-    """The stricter of one's own choice and the limit, which an official's organisation sets."""
+    """Return the stricter of the own choice and the limit of an official's organisation."""
     limit, choice = own.policy.get(field), own.choices.get(field)
     if limit is None or choice is None:
         return str(limit or choice)

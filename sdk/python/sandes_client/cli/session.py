@@ -1,4 +1,4 @@
-"""What every command needs: the profile, the endpoints, and one clear line for everything that can go wrong."""
+"""Provides what every command needs: the profile, the endpoints, and one clear line for each expected error."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ from sandes_client.store.outbox import MAX_EXPIRY_SECONDS
 T = TypeVar("T")
 
 LINE_SECONDS = 5.0
-"""How long a command waits for another one of the same profile to end."""
+"""Seconds for which a command waits for another command of the same profile to end."""
 
 LOOK_SECONDS = 0.2
-"""How often a command looks whether another one has sent its message, or has written one."""
+"""Seconds between two checks whether another command has sent its message, or has written one."""
 
 COMMON_EPILOG = "Options common to all commands (--profile, --endpoints and others) are listed by `sandes --help`."
 
@@ -58,7 +58,7 @@ def _profiles_folder(home: Path | None) -> Path:
 
 
 def profile_names(beginning: str) -> list[str]:
-    """Complete the value of `--profile`: the profiles of SANDES_HOME, or else of the user's data folder."""
+    """Complete the value of `--profile` with the profiles of SANDES_HOME, or of the user's data folder."""
     home = os.environ.get("SANDES_HOME")
     folder = _profiles_folder(Path(home) if home else None)
     return sorted(file.stem for file in folder.glob("*.sqlite3") if file.stem.startswith(beginning))
@@ -66,7 +66,7 @@ def profile_names(beginning: str) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """The options common to all commands."""
+    """Holds the options common to all commands."""
 
     profile: str
     home: Path | None
@@ -76,16 +76,16 @@ class Session:
     endpoints_file: Path | None
 
     def open_store(self) -> Store:
-        """The profile's file, made if there is none."""
+        """Open the profile's file, and create it if there is none."""
         return Store.open(self._path())
 
     def _path(self) -> Path:
         if not _PROFILE_NAME.fullmatch(self.profile):
-            raise typer.BadParameter("letters, digits, and . _ - only", param_hint="--profile")
+            raise typer.BadParameter("use letters, digits, and . _ - only", param_hint="--profile")
         return _profiles_folder(self.home) / f"{self.profile}.sqlite3"
 
     def settle_endpoints(self, store: Store) -> Endpoints:
-        """From the options, else the file, else the profile."""
+        """Return the endpoints: from the options, otherwise the file, otherwise the profile."""
         given, stored = self._given(), store.profile.endpoints()
         known = given or stored
         http_url = self.url or (known.http_url if known else None)
@@ -93,7 +93,7 @@ class Session:
         audience = self.audience or (known.audience if known else None)
         if not (http_url and websocket_url and audience):
             raise typer.BadParameter(
-                "say where the service is: --endpoints FILE, or --url, --socket and --audience",
+                "no address of the service is known; give --endpoints FILE, or --url, --socket and --audience",
                 param_hint="--endpoints",
             )
         try:
@@ -110,8 +110,9 @@ class Session:
             raise typer.BadParameter(str(error), param_hint="--endpoints") from error
 
     def registered_store(self) -> Store:
-        """The profile of a registered device. Makes no file. Raises NotRegistered, or CommandFailed if the device was
-        unlinked or replaced.
+        """Open the profile of a registered device, without creating a file.
+
+        Raise NotRegistered, or CommandFailed if the device was unlinked or replaced.
         """
         if _is_missing(self._path()):
             raise NotRegistered
@@ -124,9 +125,9 @@ class Session:
 
     @asynccontextmanager
     async def device(self, *, keep_endpoints: bool = True) -> AsyncGenerator[DeviceClient]:
-        """The device, not connected: for what the client API answers. Raises NotRegistered.
+        """Yield the device without a connection, for calls of the client API. Raise NotRegistered.
 
-        Where the service is told to be is kept once the work with it has gone well, unless it may not have answered.
+        The endpoints are stored once the work has succeeded, unless the service may not have answered.
         """
         store = self.registered_store()
         try:
@@ -144,18 +145,20 @@ class Session:
     async def connected(
         self, *, line: Line | None = None, own: int | None = None, on_screen: bool = False
     ) -> AsyncGenerator[DeviceClient]:
-        """The device, connecting. Sends what waits in the outbox, what other commands write into it meanwhile too, and
-        says what became of it. `line` is held already; `own` is the message that the command itself reports on.
-        Warnings of the client go to standard error, unless the command shows them `on_screen`.
+        """Yield the device while it connects and sends the outbox, including messages that other commands write
+        meanwhile.
 
-        Raises NotRegistered, or CommandFailed if another command of this profile is connected and stays so.
+        Results are printed, except for `own`, the message on which the command itself reports. `line` is held already.
+        The client's warnings go to standard error, unless the command shows them `on_screen`.
+
+        Raise NotRegistered, or CommandFailed if another command of this profile stays connected.
         """
         store = self.registered_store()
         held = line or await self._free_line()
         try:
             endpoints = self.settle_endpoints(store)
             earlier = [row for row in store.outbox.waiting() if row.number != own]
-            seen = store.changes_of_others()  # before the client takes up what waits: nothing is missed in between
+            seen = store.changes_of_others()  # before the client reads the outbox, to miss no change
             async with DeviceClient.open(store, endpoints=endpoints) as device:
                 watching = asyncio.create_task(_send_what_others_write(device, seen))
                 try:
@@ -171,7 +174,7 @@ class Session:
             store.close()
 
     def line(self) -> Line:
-        """Return the lock that decides which of several commands of this profile is connected. It is not taken yet."""
+        """Return the lock that decides which command of this profile is connected. It is not taken yet."""
         return Line(self._path())
 
     async def _free_line(self) -> Line:
@@ -186,13 +189,13 @@ class Session:
 
     @asynccontextmanager
     async def api(self) -> AsyncGenerator[ClientApi]:
-        """The client API alone, for what needs no websocket. Raises NotRegistered."""
+        """Yield the client API alone, for calls that need no websocket. Raise NotRegistered."""
         async with self.device() as device:
             yield device.api
 
 
 def _is_missing(path: Path) -> bool:
-    """False also for what cannot be looked at: opening it says why."""
+    """Return whether a file is missing. Return False if that cannot be checked, because opening it gives the reason."""
     try:
         path.stat()
     except FileNotFoundError:
@@ -203,7 +206,7 @@ def _is_missing(path: Path) -> bool:
 
 
 async def _send_what_others_write(device: DeviceClient, seen: int) -> None:
-    """Send messages that other commands have written into the outbox since `seen`, while this one is connected."""
+    """Send messages that other commands have written into the outbox since `seen`."""
     while True:
         await asyncio.sleep(LOOK_SECONDS)
         now = device.store.changes_of_others()
@@ -214,11 +217,11 @@ async def _send_what_others_write(device: DeviceClient, seen: int) -> None:
 
 @asynccontextmanager
 async def _warnings_of(device: DeviceClient) -> AsyncGenerator[None]:
-    """Print the warnings of the client, each once, for as long as the command works with it."""
+    """Print each warning of the client once, while the command works with it."""
     warning = asyncio.create_task(_warn(device.events()))
     try:
         yield
-        await asyncio.sleep(0)  # for what the last answer brought
+        await asyncio.sleep(0)  # let the last answer's events arrive
     finally:
         warning.cancel()
 
@@ -234,8 +237,10 @@ async def _warn(events: AsyncIterator[Event]) -> None:
 async def send_and_report(
     session: Session, write: Callable[[DeviceClient], Awaitable[Outgoing]], until: Status, timeout: float
 ) -> None:
-    """Write a message into the outbox, see that it is sent by this command or by one that is connected, and say how
-    far it has got. Raises CommandFailed if it has not got to `until` in time.
+    """Write a message into the outbox, and report how far it gets.
+
+    This command sends it, or another one that is connected. Raise CommandFailed if the message has not reached `until`
+    in time.
     """
     ends = asyncio.get_running_loop().time() + timeout
     line = session.line()
@@ -257,14 +262,14 @@ async def send_and_report(
 
 
 def _has_got_to(row: Outgoing, status: Status) -> bool:
-    """Raises SendFailed for a message that the service will not take."""
+    """Return whether a message has reached a status. Raise SendFailed for a message that the service refuses."""
     if row.status is Status.FAILED:
         raise SendFailed(row.code or "failed", undetermined=row.is_undetermined)
     return row.at_ms is not None and row.reached(status)
 
 
 async def _sent(device: DeviceClient, number: int, until: Status, ends: float, timeout: float) -> None:
-    """Wait until a message has got so far, and say so. Raises CommandFailed if it has not by `ends`."""
+    """Wait until a message has reached a status, and report it. Raise CommandFailed if it has not by `ends`."""
     try:
         async with asyncio.timeout_at(ends):
             now = await device.wait_for(number, until)
@@ -290,12 +295,12 @@ def _not_in_time(row: Outgoing, timeout: float) -> CommandFailed:
     waits = f"{row.expires_in} s" if row.expires_in is not None else f"{days} days"
     return CommandFailed(
         "timeout",
-        f"accepted, but no device of the recipient has it after {timeout:g} s; it waits there for up to {waits}",
+        f"accepted, but no device of the recipient has it after {timeout:g} s; it waits for up to {waits}",
     )
 
 
 async def resolve_known(device: DeviceClient, recipient: str) -> AccountId:
-    """Resolve like `resolve`, but offline use the account that the service last named for a phone number."""
+    """Resolve a recipient like `resolve`. Offline, use the account that the service last gave for a phone number."""
     number = re.sub(r"[^+0-9]", "", typed_number(recipient) or "")
     try:
         account = await resolve(device.api, recipient)
@@ -310,7 +315,7 @@ async def resolve_known(device: DeviceClient, recipient: str) -> AccountId:
 
 
 async def resolve(api: ClientApi, recipient: str) -> AccountId:
-    """The account named by its id or by a phone number, which the service looks up."""
+    """Return the account of an id, or of a phone number, which the service looks up."""
     try:
         return parse_account(recipient)
     except ValueError:
@@ -321,13 +326,13 @@ async def resolve(api: ClientApi, recipient: str) -> AccountId:
                 raise
             raise CommandFailed(
                 "not_found",
-                "no one with this number, or you may not find them; `sandes inbox` shows the account ids of those who "
-                "wrote to you",
+                "nobody has this number, or you may not find them; `sandes inbox` shows the account ids of "
+                "people who wrote to you",
             ) from None
 
 
 def recipient_text(text: str) -> str:
-    """A callback for arguments: refuses, as a usage error, what is neither an account id nor like a phone number."""
+    """Check a recipient. Refuse, as a usage error, a text that is neither an account id nor like a phone number."""
     if (number := typed_number(text)) is not None:
         return number
     try:
@@ -337,7 +342,7 @@ def recipient_text(text: str) -> str:
 
 
 def group_text(text: str) -> str:
-    """A callback for arguments: refuses, as a usage error, what is no group id."""
+    """Check a group id. Refuse any other text as a usage error."""
     try:
         return parse_group(text)
     except ValueError as error:
@@ -345,7 +350,9 @@ def group_text(text: str) -> str:
 
 
 def check_pairs(words: list[str] | None) -> list[str] | None:
-    """A callback for repeated options: refuses, as a usage error, what is not NAME=VALUE, each name once."""
+    """Check the values of a repeated option. Refuse, as a usage error, texts that are not NAME=VALUE, or
+    repeat a name.
+    """
     names = [word.partition("=")[0] for word in words or () if "=" in word]
     if len(names) != len(words or ()) or "" in names:
         raise typer.BadParameter("write NAME=VALUE")
@@ -355,18 +362,18 @@ def check_pairs(words: list[str] | None) -> list[str] | None:
 
 
 def pairs(words: list[str] | None) -> dict[str, str]:
-    """What `check_pairs` let pass, as a mapping."""
+    """Return texts that `check_pairs` accepted as a mapping."""
     return dict(word.split("=", 1) for word in words or ())
 
 
 def confirm(question: str, *, yes: bool) -> None:
-    """Ask before something that cannot be taken back. Raises CommandFailed unless the answer is yes."""
+    """Ask before a change that cannot be undone. Raise CommandFailed unless the answer is yes."""
     try:
         if yes or typer.confirm(question, err=True):
             return
     except typer.Abort:
         typer.echo(err=True)
-    raise CommandFailed("not_confirmed", "nothing was changed; --yes does it without asking")
+    raise CommandFailed("not_confirmed", "nothing was changed; --yes skips the question")
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
@@ -377,7 +384,7 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 
 @contextmanager
 def failures_as_lines() -> Generator[None]:
-    """Whatever a command is expected to meet becomes one line on standard error and status 1."""
+    """Turn every expected error into one line on standard error, and exit with status 1."""
     try:
         yield
     except _EXPECTED as error:
@@ -391,7 +398,7 @@ def failures_as_lines() -> Generator[None]:
 
 
 def _drop_output() -> None:
-    """Nobody reads it any more: what Python still holds of it must not fail at the end."""
+    """Drop buffered output that nobody reads, so that Python does not fail at exit."""
     try:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (OSError, ValueError):
@@ -399,7 +406,7 @@ def _drop_output() -> None:
 
 
 class Output(Console):
-    """Standard output, line by line. Raises BrokenPipeError once nobody reads it any more."""
+    """Writes standard output line by line. Raises BrokenPipeError once nobody reads it."""
 
     def __init__(self) -> None:
         super().__init__(soft_wrap=True, highlight=False)
@@ -438,7 +445,7 @@ def _line(error: Exception) -> str:
         case SessionUnusable():
             return f"session_unusable: {error}"
         case AlreadyRegistered():
-            return "already_registered: this profile has an account; choose another with --profile"
+            return "already_registered: this profile has an account; choose another profile with --profile"
         case DeviceStopped():
             return f"{error.state}: {STOPPED.get(error.state, 'the client stopped')}"
         case StoreUnusable():
@@ -457,7 +464,7 @@ def warn(line: str) -> None:
 
 
 def link_text(text: str) -> str:
-    """A callback for the text of a link. Raises BadParameter."""
+    """Check the text of a link. Raise BadParameter."""
     try:
         return LinkCode.parse(text).text
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""What the command says when something goes wrong: `<code>: <text>`, with the reasons the server gave."""
+"""Builds the error lines of the command: `<code>: <text>`, with the reasons that the server gave."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ from sandes_client.events import (
 UNLINKED = "this device was unlinked or replaced; register or link again"
 
 _WRONG_SERVICE = (
-    "this profile is registered with another service than the one that the endpoints lead to; "
-    "use the endpoints of its service, or another profile"
+    "this profile is registered with another service than that of the endpoints; use the endpoints of its "
+    "service, or another profile"
 )
 
 _NOT_ACCEPTED = "the service does not know this device; check that the endpoints lead to the service of this profile"
 
-_SUSPENDED = "this account is suspended; whoever suspended it, your organisation or the platform, can resume it"
+_SUSPENDED = "this account is suspended; the organisation or platform that suspended it can resume it"
 
 STOPPED = {
     State.SUPERSEDED: "another program is connected as this device; close it first",
     State.REVOKED: UNLINKED,
     State.WRONG_SERVICE: _WRONG_SERVICE,
     State.CLOSED: "the client was closed",
-    State.FAILED: "the client failed; its log says why",
+    State.FAILED: "the client failed; see its log",
 }
 
 GOING_ON = {
@@ -52,22 +52,22 @@ GOING_ON = {
     State.CONNECTED: "",
     State.WAITING: "",
     State.STORE_FAILED: (
-        "this profile cannot be written to, so nothing is sent or received: free space on the disk, "
-        "or make its file writable; the client then goes on by itself"
+        "this profile cannot be written to, so nothing is sent or received: free space on the disk, or make "
+        "its file writable; the client then continues by itself"
     ),
 }
-"""By the states in which the client goes on: what the user should know and do, empty for nothing."""
+"""Tells the user what to know and do, for each state in which the client continues. Empty if there is nothing."""
 
 SHOWN_AS_THEY_ARE = (
     *(MessageReceived, NoticeReceived, OtpReceived, Voided, GroupMessageReceived, GroupEvent, GroupRefreshed),
     *(StatusChanged, EnvelopeRefused),
-    *(Revoked, Superseded),  # the state that follows says it
+    *(Revoked, Superseded),  # the next state reports them
 )
-"""Events that inbox, chat and send show in their own way, or that another event repeats."""
+"""Lists events that inbox, chat and send show in their own way, or that another event repeats."""
 
 
 def warning_of(event: Event) -> str | None:
-    """Return the line `<code>: <text>` for an event that the user must hear of whatever the command does."""
+    """Return the line `<code>: <text>` for an event that every command must report, or None."""
     match event:
         case ConnectionChanged() if GOING_ON.get(event.state):
             return f"{event.state}: {GOING_ON[event.state]}"
@@ -83,8 +83,9 @@ def warning_of(event: Event) -> str | None:
 
 def _keys_rejected(consequence: str, event: ServiceKeysRejected | AttestationKeysRejected) -> str:
     return (
-        f"the service names keys that do not follow from those this profile knows ({event.reason}), and {consequence}; "
-        "check that the endpoints lead to your service, then ask its operator whether its keys were replaced"
+        f"the service names keys that do not follow from those this profile knows ({event.reason}), and "
+        f"{consequence}; check that the endpoints lead to your service, then ask its operator whether its "
+        "keys were replaced"
     )
 
 
@@ -95,7 +96,7 @@ _LIMITS = {
     "resend_too_soon": "another code cannot be sent yet",
     "sms_limited": "the SMS budget for numbers like this is used up",
 }
-"""Said with the time to wait, which stands in a field of its own."""
+"""Texts that are followed by the time to wait, which has its own field."""
 
 _REQUESTS = _LIMITS | {
     "invalid_request": "the service does not accept this request",
@@ -106,32 +107,33 @@ _REQUESTS = _LIMITS | {
     "token_invalid": _NOT_ACCEPTED,
     "token_audience": _WRONG_SERVICE,
 }
-"""Said in place of the server's title."""
+"""Texts that replace the server's title."""
 
 _APP_REQUESTS = _LIMITS | {
     "invalid_request": "the service does not accept this request",
     "too_large": "the request is larger than allowed; a roster has at most 100,000 rows and 5,000,000 bytes",
     "token_invalid": "the service does not know this key: revoked, or the credentials are for another service",
     "token_audience": "the credentials are for another service",
-    "token_expired": "this machine's clock is wrong, and the service's correction did not help",
-    "webhook_disabled": "the webhook is paused or disabled; `sandes app webhook change WEBHOOK --resume` ends that",
+    "token_expired": "this machine's clock is wrong, and a correction by the service did not help",
+    "webhook_disabled": "the webhook is paused or disabled; `sandes app webhook change WEBHOOK --resume` resumes it",
 }
 
 _ADMIN_REQUESTS = _LIMITS | {
-    "fresh_sign_in_required": "this takes a sign-in of the last five minutes: `sandes-admin login`, then again",
+    "fresh_sign_in_required": "this needs a sign-in within the last five minutes: run `sandes-admin login`, then "
+    "try again",
     "invalid_request": "the service does not accept this request",
-    "not_found": "There is nothing here, or no role of yours reaches it (sandes-admin whoami).",
-    "token_invalid": "who is signed in is no administrator",
+    "not_found": "There is nothing here, or none of your roles reaches it (see sandes-admin whoami).",
+    "token_invalid": "the person who is signed in is not an administrator",
 }
 
-_ASK_FIRST = "ask the recipient before you repeat it"
+_ASK_FIRST = "ask the recipient before you send it again"
 
 _MESSAGES = {
     "bad_key": "a key of the recipient cannot be used",
-    "clock_skew": f"it was written on a wrong clock, and the service may have it already; {_ASK_FIRST}",
-    "id_too_old": f"it waited so long that nobody can tell whether it has arrived; {_ASK_FIRST}",
+    "clock_skew": f"it was written with a wrong clock, and the service may have it already; {_ASK_FIRST}",
+    "id_too_old": f"it waited so long that its arrival cannot be checked; {_ASK_FIRST}",
     "invalid_frame": "the service does not accept the message",
-    "not_permitted": "no such recipient or group, or not one you may write to",
+    "not_permitted": "there is no such recipient or group, or you may not write to it",
     "posting_restricted": "only admins post to this group",
     "revoked": UNLINKED,
     "suspended": _SUSPENDED,
@@ -141,24 +143,24 @@ _MESSAGES = {
 }
 
 _FAULTS = {
-    "no_good_row": "no row is good",
-    "not_a_member": "they are not in the group",
+    "no_good_row": "no row is valid",
+    "not_a_member": "this account is not in the group",
     "not_jpeg_png_or_webp": "not a JPEG, PNG or WebP picture",
-    "receive_only": "citizens only receive: `admins` post to a group for citizens",
+    "receive_only": "citizens can only receive; use `admins` for posting in a group for citizens",
 }
-"""Faults of which the server gives the code alone."""
+"""Explains faults for which the server gives only the code."""
 
 _WITH_POINTER = ("invalid_frame", "invalid_request", "template_variables")
-"""Codes that say nothing without the place of the fault."""
+"""Codes that are meaningless without the place of the fault."""
 
 
 def refusal_line(error: ApiError) -> str:
-    """A refusal of the client API, the app API or the admin API."""
+    """Return the line for a refusal of the client API, the app API or the admin API."""
     texts = {AppApiError: _APP_REQUESTS, AdminApiError: _ADMIN_REQUESTS}.get(type(error), _REQUESTS)
     own = texts.get(error.code)
     line = f"{error.code}: {_reasons(error.code, error.errors) or own or error.title or 'refused'}"
     if error.approval is not None:
-        line = f"{error.code}: somebody has asked for the same already: `sandes-admin approval show {error.approval}`"
+        line = f"{error.code}: the same change is requested already: `sandes-admin approval show {error.approval}`"
     if error.attempts_left is not None:
         line += f" Attempts left: {error.attempts_left}."
     if error.retry_after is not None:
@@ -169,19 +171,19 @@ def refusal_line(error: ApiError) -> str:
 
 
 def failure_line(error: SendFailed) -> str:
-    """A message the service will not take."""
+    """Return the line for a message that the service refuses."""
     text = failure_text(error.code)
     reasons = _reasons(error.code, error.errors)
     return f"{error.code}: {text}: {reasons}" if reasons else f"{error.code}: {text}"
 
 
 def failure_text(code: str) -> str:
-    """Why the service will not take a message, in words."""
-    return _MESSAGES.get(code, "the service will not take the message")
+    """Return why the service refuses a message."""
+    return _MESSAGES.get(code, "the service refuses the message")
 
 
 def _reasons(code: str, errors: Sequence[dict[str, Any]]) -> str:
-    """What is wrong with each field, or empty if the server said no more than the code."""
+    """Return the fault of each field, or an empty text if the server gave only the code."""
     if code not in _WITH_POINTER:
         return str(errors[0].get("message") or "") if errors else ""
     return "; ".join(f"{fault.get('pointer')}: {_fault(fault)}" for fault in errors)

@@ -1,4 +1,4 @@
-"""`sandes verification` and `sandes report`: asking to be verified, and complaining, from a terminal."""
+"""Implements `sandes verification` and `sandes report`: requests to be verified, and complaints."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ verification_app = typer.Typer(
 
 
 def add_to(app: typer.Typer) -> None:
-    """Put the commands of this module into `app`."""
+    """Add the commands of this module to `app`."""
     app.add_typer(verification_app, name="verification")
     app.command("report", epilog=COMMON_EPILOG)(report)
 
@@ -42,11 +42,13 @@ def request(
     post: Annotated[str, typer.Option(help="Your post.")],
     unit: Annotated[
         str | None,
-        typer.Option(callback=id_texts.TOLD_UNIT, help="Id of your unit; the organisation itself if left out."),
+        typer.Option(callback=id_texts.TOLD_UNIT, help="Id of your unit. Default: the organisation itself."),
     ] = None,
-    email: Annotated[str | None, typer.Option(help="Your address at work.")] = None,
+    email: Annotated[str | None, typer.Option(help="Your e-mail address at work.")] = None,
 ) -> None:
-    """Ask to be verified, or to have your verification renewed. One request at a time to each organisation."""
+    """Ask an organisation to verify you, or to renew your verification. You can have one request at each
+    organisation.
+    """
     run(_request(ctx.obj, organisation, {"name": name, "post": post, "unit": unit, "email": email}))
 
 
@@ -59,12 +61,12 @@ async def _request(session: Session, organisation: str, said: dict[str, str | No
             unit=said["unit"],
             email=said["email"],
         )
-    typer.echo(f"Asked; {made.id}, until {local_time(made.lapses_at * 1000)}.")
+    typer.echo(f"Requested; {made.id}, until {local_time(made.lapses_at * 1000)}.")
 
 
 @verification_app.command("list", epilog=COMMON_EPILOG)
 def requests(ctx: typer.Context, *, as_json: AsJson = False) -> None:
-    """Show what you have asked, and what became of it."""
+    """Show your requests and their results."""
     run(_requests(ctx.obj, as_json))
 
 
@@ -79,7 +81,7 @@ async def _requests(session: Session, as_json: bool) -> None:
     for one in found:
         console.print(Text(_line(one)))
     if not found:
-        typer.echo("You have not asked any organisation.")
+        typer.echo("You have no requests.")
 
 
 def _line(request: VerificationRequest) -> str:
@@ -119,11 +121,11 @@ def report(
     who: Annotated[str | None, typer.Option(help="An account id or phone number.")] = None,
     group: Annotated[str | None, typer.Option(callback=id_texts.GROUP, help="Id of a group.")] = None,
     app: Annotated[str | None, typer.Option(callback=id_texts.APP_OF_MESSAGES, help="Id of an app.")] = None,
-    text: Annotated[str, typer.Option(help="What happened, in 1,000 characters.")] = "",
+    text: Annotated[str, typer.Option(help="What happened, in at most 1,000 characters.")] = "",
 ) -> None:
-    """Complain about a person, a group or an app. Who complained is told to nobody."""
+    """Complain about a person, a group or an app. Nobody learns who complained."""
     if category not in get_args(ReportCategory):
-        raise typer.BadParameter(f"one of {', '.join(get_args(ReportCategory))}", param_hint="--category")
+        raise typer.BadParameter(f"must be one of {', '.join(get_args(ReportCategory))}", param_hint="--category")
     if sum(one is not None for one in (who, group, app)) != 1:
         raise typer.BadParameter("give exactly one of --who, --group and --app", param_hint="--who")
     run(_report(ctx.obj, {"who": who, "group": group, "app": app}, cast("ReportCategory", category), text))

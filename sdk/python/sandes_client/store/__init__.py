@@ -1,4 +1,4 @@
-"""The device's durable memory: one SQLite file per profile."""
+"""Stores the data of a device durably: one SQLite file per profile."""
 
 from __future__ import annotations
 
@@ -35,9 +35,10 @@ __all__ = [
 
 
 class Store:
-    """Every write is on disk when the call returns, unless it stands inside `transaction()`.
+    """Holds the tables of a profile. Every write is on disk when the call returns, unless it is inside
+    `transaction()`.
 
-    Used from one thread. Raises StoreUnusable or sqlite3.Error.
+    Use it from one thread. Calls raise StoreUnusable or sqlite3.Error.
     """
 
     def __init__(self, database: Database, path: Path) -> None:
@@ -55,12 +56,12 @@ class Store:
 
     @classmethod
     def open(cls, path: Path) -> Store:
-        """Open or make the profile at `path`, readable by its owner only. Raises StoreUnusable."""
+        """Open or create the profile at `path`, readable by its owner only. Raise StoreUnusable."""
         return cls(Database.open(path), path)
 
     @contextmanager
     def transaction(self) -> Generator[None]:
-        """All writes inside happen together, on disk when the block ends, or not at all."""
+        """Make all writes in the block together. They are on disk when it ends, or none happens."""
         with self._database.transaction():
             yield
 
@@ -72,11 +73,13 @@ class Store:
         return self.group_inbox.newest_at_ms(group)
 
     def works(self) -> bool:
-        """True if something of the size of a message can be written down."""
+        """Return whether data of the size of a message can be written."""
         return self._database.works()
 
     def forget_old(self, *, now_ms: int, retention: Retention) -> None:
-        """Forget what is of no more use. `now_ms` is the server's word: this machine's clock may be wrong."""
+        """Delete data that is of no more use. `now_ms` is the server's time, because this machine's clock
+        may be wrong.
+        """
         codes, left_groups = retention.codes, retention.left_groups
         self.inbox.forget_seen(now_ms=now_ms)
         self.app_inbox.forget_voids(now_ms=now_ms)
@@ -88,7 +91,7 @@ class Store:
             self._database.scrub()
 
     def forget_keys(self) -> None:
-        """Destroy the identity and seal keys and give up what was still to be sent: the device was revoked."""
+        """Destroy the identity and seal keys, and fail all unsent messages, because the device was revoked."""
         with self._database.transaction():
             self.profile.destroy_keys()
             self.outbox.give_up("revoked")

@@ -1,4 +1,4 @@
-"""What governance apps sent: notices, one-time passwords, and which of them are void."""
+"""Stores messages of governance apps: notices, one-time passwords, and which of them are invalid."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sandes_client.store.database import Database
 from sandes_client.store.inbox import InboxTable, app_author
 
 VOIDS_MS = 31 * 24 * 3600 * 1000
-"""Longer than the server keeps any message: one that is void may come after the word that it is."""
+"""Longer than the server keeps any message, because an invalid one may arrive after the news that it is invalid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +28,9 @@ class AppInboxTable:
         self._inbox = inbox
 
     def add(self, message: AppMessage) -> AppMessage | None:
-        """Keep the message, and the `delivered` receipt that a notice calls for; None if it is here already.
+        """Store the message, and the `delivered` receipt for a notice. Return None if it is stored already.
 
-        The answer knows whether the app has said before that it is void.
+        The result includes whether the app has marked it as invalid before.
         """
         with self._database.transaction():
             if self._was_forgotten(message) or not self._insert(message):
@@ -63,7 +63,9 @@ class AppInboxTable:
         )
 
     def void(self, app: AppId, messages: Sequence[MessageId], reason: str, *, now_ms: int) -> tuple[MessageId, ...]:
-        """Remember why these are void, whether they came or not. Gives those that came, and were not void before."""
+        """Remember why these are invalid, whether or not they have arrived. Return those that have, and were valid
+        before.
+        """
         with self._database.transaction():
             self._database.run_each(
                 "INSERT OR IGNORE INTO voids (app, message, reason, heard_at_ms) VALUES (?, ?, ?, ?)",
@@ -79,11 +81,11 @@ class AppInboxTable:
             )
 
     def forget_voids(self, *, now_ms: int) -> None:
-        """Forget the word about messages that cannot come any more; those that came keep it."""
+        """Forget invalid messages that cannot arrive any more. Stored messages keep the mark."""
         self._database.run("DELETE FROM voids WHERE heard_at_ms < ?", (now_ms - VOIDS_MS,))
 
     def forget_codes(self, *, now_ms: int, kept_seconds: int) -> bool:
-        """Forget one-time passwords that ended so long ago. True if there were any. A copy of one is passed over."""
+        """Delete one-time passwords that ended so long ago, and ignore later copies. Return whether there were any."""
         ended = now_ms // 1000 - kept_seconds
         with self._database.transaction():
             self._database.run(
@@ -96,7 +98,7 @@ class AppInboxTable:
             )
 
     def mark_shown(self, app: AppId, messages: Sequence[MessageId]) -> None:
-        """These were shown to a person: a notice calls for a `read` receipt, once; a one-time password for none."""
+        """Note that these were shown to a person. A notice needs one `read` receipt; a one-time password needs none."""
         with self._database.transaction():
             for message in messages:
                 shown = self._database.run(
@@ -110,11 +112,11 @@ class AppInboxTable:
         return bool(row[0])
 
     def unshown(self, *, now_ms: int) -> list[StoredAppMessage]:
-        """Messages not yet shown, in the order of the server's time; a password past its time is void."""
+        """Return unshown messages in the order of the server's time. An expired password is invalid."""
         return self._messages("WHERE shown = 0 ORDER BY at_ms, number", (), now_ms)
 
     def read(self, app: AppId, messages: Sequence[MessageId], *, now_ms: int) -> list[StoredAppMessage]:
-        """Those of these that are here, in their order."""
+        """Return those of these messages that are stored, in their order."""
         return [
             found
             for message in messages

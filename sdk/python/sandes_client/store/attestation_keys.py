@@ -1,4 +1,4 @@
-"""The pinned keys that sign attestations, and when the service was last asked for them."""
+"""Stores the pinned keys that sign attestations, and when the service was last asked for them."""
 
 from __future__ import annotations
 

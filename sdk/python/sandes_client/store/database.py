@@ -1,4 +1,4 @@
-"""Opening the SQLite file: durability, file mode, schema version."""
+"""Opens the SQLite file and sets durability, file mode and schema version."""
 
 from __future__ import annotations
 
@@ -160,28 +160,28 @@ ALTER TABLE profile ADD COLUMN attestation_keys_at_ms INTEGER NOT NULL DEFAULT 0
 """
 
 _UPGRADES = (_FIRST, _APPS, _GROUPS, _PEOPLE, _OUTBOX_LEFT, _SERVICE_KEYS, _INDEXES, _NUMBERS, _ATTESTATION_KEYS)
-"""Each leads from the schema version of its place to the next."""
+"""Each upgrades the schema version of its place to the next."""
 
 SCHEMA_VERSION = len(_UPGRADES)
 
 
 PROBE_BYTES = 128 * 1024
-"""As much as the largest message takes."""
+"""Size of the largest message."""
 
 
 class StoreUnusable(Exception):
-    """The file is no profile, or one of a newer release."""
+    """Reports a file that is not a profile, or one of a newer release."""
 
 
 class Database:
-    """A connection on which every statement outside `transaction()` is a transaction of its own."""
+    """Is a connection on which every statement outside `transaction()` is a transaction of its own."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
     @classmethod
     def open(cls, path: Path) -> Database:
-        """The file and its write-ahead log are readable by their owner only. Raises StoreUnusable."""
+        """Open the file. It and its write-ahead log are readable by their owner only. Raise StoreUnusable."""
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
@@ -230,7 +230,7 @@ class Database:
             raise
 
     def run(self, statement: str, values: Sequence[Any] = ()) -> int:
-        """The number of rows written."""
+        """Run a statement and return the number of rows written."""
         return self._connection.execute(statement, values).rowcount
 
     def run_each(self, statement: str, rows: Iterable[Sequence[Any]]) -> None:
@@ -238,7 +238,7 @@ class Database:
             self._connection.executemany(statement, rows)
 
     def insert(self, statement: str, values: Sequence[Any]) -> int:
-        """The number given to the new row."""
+        """Insert a row and return its number."""
         return self._connection.execute(statement, values).lastrowid or 0
 
     def row(self, query: str, values: Sequence[Any] = ()) -> Any:
@@ -248,7 +248,7 @@ class Database:
         return self._connection.execute(query, values).fetchall()
 
     def works(self) -> bool:
-        """True if `PROBE_BYTES` can be written to the disk, and taken out again."""
+        """Return whether `PROBE_BYTES` can be written to the disk and deleted again."""
         try:
             self._connection.execute("INSERT INTO probe (filling) VALUES (zeroblob(?))", (PROBE_BYTES,))
             self._connection.execute("DELETE FROM probe")
@@ -262,7 +262,7 @@ class Database:
         return int(version)
 
     def scrub(self) -> None:
-        """Move the write-ahead log into the file and empty it, so that what was overwritten is in neither."""
+        """Move the write-ahead log into the file and empty it, so that overwritten data is in neither."""
         self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Groups as this device knows them, and what came from them: messages and events, each kept once."""
+"""Stores groups as this device knows them, and their messages and events, each once."""
 
 from __future__ import annotations
 
@@ -15,15 +15,17 @@ from sandes_client.store.database import Database
 from sandes_client.store.inbox import app_author
 
 FORGOTTEN_AT_ONCE = 10
-"""Left groups that one pass forgets: each may have many messages."""
+"""Number of left groups that one pass deletes, because each may have many messages."""
 
 _OF_GROUP = "group:"
-"""Keeps what was seen from groups apart from messages between people."""
+"""Prefix that separates seen ids of groups from those of messages between people."""
 
 
 @dataclass(frozen=True, slots=True)
 class KnownGroup:
-    """`details` are the service's answer of `version`, None until it was asked; `heard_version` is the newest known."""
+    """Holds a group. `details` are the service's answer of `version`, or None; `heard_version` is the newest known
+    version.
+    """
 
     group: GroupId
     heard_version: int
@@ -51,13 +53,13 @@ class StoredGroupEvent:
 
 
 class GroupsTable:
-    """What is known of groups."""
+    """Stores what is known of groups."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def heard(self, group: GroupId, version: int) -> bool:
-        """A message or event carried `version`. True if what is known of the group is older."""
+        """Note the `version` of a message or event. Return whether the stored group is older."""
         self._database.run(
             "INSERT INTO groups (group_id, heard_version) VALUES (?, ?) ON CONFLICT DO UPDATE SET "
             "heard_version = max(heard_version, excluded.heard_version)",
@@ -67,7 +69,7 @@ class GroupsTable:
         return known is not None and known.is_stale
 
     def save(self, group: GroupId, version: int, details: dict[str, Any]) -> None:
-        """What the service says of the group, unless something newer is known."""
+        """Store the service's answer about the group, unless a newer one is stored."""
         self._database.run(
             "INSERT INTO groups (group_id, heard_version, version, details) VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE "
             "SET heard_version = max(heard_version, excluded.version), version = excluded.version, "
@@ -76,7 +78,7 @@ class GroupsTable:
         )
 
     def left_at(self, group: GroupId, version: int, *, now_ms: int) -> None:
-        """The account was not in the group any more at `version`."""
+        """Note that the account was no longer in the group at `version`."""
         self._database.run(
             "UPDATE groups SET is_left = 1, version = ?, left_at_ms = coalesce(left_at_ms, ?) "
             "WHERE group_id = ? AND version < ?",
@@ -84,7 +86,9 @@ class GroupsTable:
         )
 
     def forget_left(self, *, now_ms: int, kept_seconds: int) -> bool:
-        """Forget the groups that the account left so long ago, with what came from them. True if there were any."""
+        """Delete the groups that the account left so long ago, with their messages and events. Return whether there
+        were any.
+        """
         before_ms = now_ms - kept_seconds * 1000
         with self._database.transaction():
             left = self._database.rows(
@@ -103,7 +107,7 @@ class GroupsTable:
         return self._read("ORDER BY group_id", ())
 
     def stale(self) -> list[GroupId]:
-        """Groups of which something newer was heard than is known."""
+        """Return groups of which a newer version is known than stored."""
         return [known.group for known in self._read("WHERE version < heard_version", ())]
 
     def _read(self, condition: str, values: Sequence[object]) -> list[KnownGroup]:
@@ -118,13 +122,15 @@ class GroupsTable:
 
 
 class GroupInboxTable:
-    """What came from groups."""
+    """Stores messages and events of groups."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def has_seen(self, sender: DeviceAddress | AppSender, message: MessageId) -> bool:
-        """True for a message or event that was stored before: for 7 days at least, and as long as it is kept."""
+        """Return whether a message or event was stored before. This is known for 7 days at least, and while it is
+        stored.
+        """
         author = _author(sender)
         return bool(
             self._database.row(
@@ -135,7 +141,7 @@ class GroupInboxTable:
         )
 
     def add_message(self, message: GroupMessageReceived, *, now_ms: int) -> None:
-        """Keep the message. The caller has asked `has_seen`."""
+        """Store the message. The caller has checked `has_seen`."""
         app = message.sender if isinstance(message.sender, AppSender) else None
         device = message.sender if isinstance(message.sender, DeviceAddress) else None
         notice = {**asdict(message.notice), "text": ""} if message.notice else None
@@ -160,7 +166,7 @@ class GroupInboxTable:
             )
 
     def add_event(self, event: GroupEvent, sender: DeviceAddress | AppSender, *, now_ms: int) -> None:
-        """Keep the event. The caller has asked `has_seen`."""
+        """Store the event. The caller has checked `has_seen`."""
         with self._database.transaction():
             self._saw(sender, event.id, now_ms)
             self._database.run(
@@ -186,7 +192,7 @@ class GroupInboxTable:
         )
 
     def mark_shown(self, group: GroupId, ids: Sequence[MessageId]) -> None:
-        """These messages and events of the group were shown to a person."""
+        """Note that these messages and events of the group were shown to a person."""
         with self._database.transaction():
             for table in ("group_messages", "group_events"):
                 self._database.run_each(
@@ -195,7 +201,7 @@ class GroupInboxTable:
                 )
 
     def unshown(self) -> list[StoredGroupMessage | StoredGroupEvent]:
-        """Messages and events not yet shown, in the order of the server's time."""
+        """Return unshown messages and events in the order of the server's time."""
         condition = "WHERE shown = 0 ORDER BY at_ms, number"
         return _in_order(self._messages(condition, ()), self._events(condition, ()))
 
@@ -206,7 +212,7 @@ class GroupInboxTable:
         return newest
 
     def of_group(self, group: GroupId, *, limit: int) -> list[StoredGroupMessage | StoredGroupEvent]:
-        """The last `limit` messages and events of the group, oldest first."""
+        """Return the last `limit` messages and events of the group, the oldest first."""
         condition = "WHERE group_id = ? ORDER BY at_ms DESC, number DESC LIMIT ?"
         return _in_order(self._messages(condition, (group, limit)), self._events(condition, (group, limit)))[-limit:]
 

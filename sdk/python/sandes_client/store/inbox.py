@@ -1,4 +1,4 @@
-"""What was received, what was seen, and what the server and the authors still have to be told."""
+"""Stores received messages, seen ids, and the acks and receipts that are not answered yet."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from sandes_client.ids import AccountId, AppId, DeviceAddress, EnvelopeId, Messa
 from sandes_client.store.database import Database
 
 SEEN_MS = 7 * 24 * 3600 * 1000
-"""As long as senders may repeat a message."""
+"""Time for which senders may repeat a message."""
 
 AHEAD_MS = 24 * 3600 * 1000
-"""What was noted for a time so far ahead was noted by a clock that was wrong."""
+"""A note that is further ahead than this was made by a wrong clock."""
 
 MAX_ACK_IDS = 100
 MAX_RECEIPTS = 10
@@ -22,7 +22,7 @@ MAX_RECEIPTS = 10
 ReceiptName = Literal["delivered", "read"]
 
 _APP = "app:"
-"""Tells apps from accounts where both stand in one column: their ids look alike."""
+"""Prefix that separates apps from accounts in one column, because their ids have the same form."""
 
 
 def app_author(app: AppId) -> str:
@@ -31,7 +31,7 @@ def app_author(app: AppId) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ReceiptGroup:
-    """`author` is an account id, or what `app_author` makes of an app."""
+    """Holds receipts for one author. `author` is an account id, or the result of `app_author` for an app."""
 
     author: str
     kind: ReceiptName
@@ -45,7 +45,7 @@ class ReceiptGroup:
 
 @dataclass(frozen=True, slots=True)
 class AckBatch:
-    """What fits into one `ack` frame."""
+    """Holds the content of one `ack` frame."""
 
     envelopes: tuple[EnvelopeId, ...]
     receipts: tuple[ReceiptGroup, ...]
@@ -59,7 +59,7 @@ class StoredMessage:
 
 
 def _grouped(receipts: Sequence[tuple[str, ReceiptName, MessageId]]) -> tuple[ReceiptGroup, ...]:
-    """Return as many of these as fit into one frame, the oldest first."""
+    """Return as many receipts as fit into one frame, the oldest first."""
     groups: dict[tuple[str, ReceiptName], list[MessageId]] = {}
     for author, kind, message in receipts:
         if (author, kind) in groups or len(groups) < MAX_RECEIPTS:
@@ -74,7 +74,7 @@ class InboxTable:
         self._database = database
 
     def is_new(self, sender: AccountId, message: MessageId, *, now_ms: int) -> bool:
-        """True the first time, for 7 days at least. Marks it as seen."""
+        """Mark a message as seen, and return whether it is new. Seen ids are kept for 7 days at least."""
         return bool(
             self._database.run(
                 "INSERT INTO seen (sender, message, seen_at_ms) SELECT ?, ?, ? "
@@ -84,12 +84,12 @@ class InboxTable:
         )
 
     def forget_seen(self, *, now_ms: int) -> None:
-        """Forget what was seen more than 7 days ago; what a clock that was ahead has noted counts from now."""
+        """Delete ids seen more than 7 days ago. For notes of a clock that was ahead, the time starts now."""
         self._database.run("DELETE FROM seen WHERE seen_at_ms < ?", (now_ms - SEEN_MS,))
         self._database.run("UPDATE seen SET seen_at_ms = ? WHERE seen_at_ms > ?", (now_ms, now_ms + AHEAD_MS))
 
     def add(self, message: MessageReceived) -> None:
-        """Keep the message and the `delivered` receipt it calls for."""
+        """Store the message and its `delivered` receipt."""
         with self._database.transaction():
             self._database.run(
                 "INSERT INTO messages (sender, message, sender_device, sender_class, recipient, at_ms, body) "
@@ -110,7 +110,7 @@ class InboxTable:
         self._database.run("INSERT OR IGNORE INTO acks (envelope) VALUES (?)", (envelope,))
 
     def mark_shown(self, sender: AccountId, messages: Sequence[MessageId]) -> None:
-        """These were shown to a person: calls for `read` receipts, once."""
+        """Note that these were shown to a person, and queue `read` receipts once."""
         with self._database.transaction():
             for message in messages:
                 if self._database.run(
@@ -124,7 +124,7 @@ class InboxTable:
         )
 
     def next_acks(self) -> AckBatch | None:
-        """What should be told next, or None. Repeat it until the server has answered."""
+        """Return the next acks and receipts to send, or None. Repeat them until the server has answered."""
         envelopes = self._database.rows("SELECT envelope FROM acks ORDER BY envelope LIMIT ?", (MAX_ACK_IDS,))
         receipts = self._database.rows(
             "SELECT author, kind, message FROM receipts ORDER BY message, author, kind LIMIT ?",
@@ -135,7 +135,7 @@ class InboxTable:
         return AckBatch(tuple(EnvelopeId(row[0]) for row in envelopes), _grouped(receipts))
 
     def acked(self, batch: AckBatch) -> None:
-        """The server has answered for `batch`."""
+        """Note that the server has answered `batch`."""
         with self._database.transaction():
             self._database.run_each("DELETE FROM acks WHERE envelope = ?", [(id,) for id in batch.envelopes])
             for group in batch.receipts:
@@ -149,7 +149,7 @@ class InboxTable:
         self._database.run("DELETE FROM receipts")
 
     def unshown(self) -> list[StoredMessage]:
-        """Return the messages not yet shown, by their time and, within a millisecond, as they came."""
+        """Return unshown messages by their time and, within a millisecond, in the order of arrival."""
         return self._messages("WHERE shown = 0 ORDER BY at_ms, number", ())
 
     def newest_at_ms(self, sender: AccountId) -> int | None:
@@ -159,7 +159,7 @@ class InboxTable:
         return newest
 
     def of_sender(self, sender: AccountId, *, limit: int) -> list[StoredMessage]:
-        """The last `limit` messages of `sender`, oldest first."""
+        """Return the last `limit` messages of `sender`, the oldest first."""
         return self._messages("WHERE sender = ? ORDER BY at_ms DESC, number DESC LIMIT ?", (sender, limit))[::-1]
 
     def _messages(self, condition: str, values: Sequence[object]) -> list[StoredMessage]:

@@ -1,4 +1,4 @@
-"""What this device sends: written before the first try, kept as what it became."""
+"""Stores messages that this device sends. They are written before the first try, and kept with their status."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _COLUMNS = "number, message, recipient, body, copies, expires_in, status, code, 
 
 
 MAX_EXPIRY_SECONDS = 30 * 24 * 3600
-"""How long the service keeps an undelivered message if its sender names no shorter time (`limits` in `welcome`)."""
+"""Time for which the service keeps an undelivered message without a shorter `expires_in` (`limits` in `welcome`)."""
 
 _GROUP = "group:"
-"""Tells groups from accounts where both stand in one column: their ids look alike."""
+"""Prefix that separates groups from accounts in one column, because their ids have the same form."""
 
 
 def group_recipient(group: GroupId) -> str:
@@ -27,13 +27,13 @@ def group_recipient(group: GroupId) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """One row of the outbox. `at_ms` is the server's time of acceptance, None until then.
+    """Holds one row of the outbox. `at_ms` is the server's time of acceptance, None until then.
 
-    `recipient` is an account id, or what `group_recipient` makes of a group. `copies` are as they travel and None until
-    they leave; a post to a group has one.
+    `recipient` is an account id, or the result of `group_recipient` for a group. `copies` are as they are sent, and
+    None until they leave; a post to a group has one.
 
-    `has_left`: a frame with this id has left this device, and the server may have accepted it. The message keeps its
-    id then, whatever becomes of it: under another id it could be stored twice.
+    `has_left`: a frame with this id has left this device, and the server may have accepted it. The message then keeps
+    its id, because under another id it could be stored twice.
     """
 
     number: int
@@ -50,17 +50,19 @@ class Outgoing:
 
     @property
     def is_undetermined(self) -> bool:
-        """Tell whether the message has failed although the server may have accepted it. A receipt would prove it."""
+        """Return whether the message has failed although the server may have accepted it. A receipt would
+        prove that.
+        """
         return self.status is Status.FAILED and self.has_left
 
     def reached(self, status: Status) -> bool:
-        """Tell whether the message has reached `status` or more, and has not failed."""
+        """Return whether the message has reached `status` or more, and has not failed."""
         return self.status is not Status.FAILED and _RANK[self.status] >= _RANK[status]
 
     def expired(self, *, now_ms: int) -> bool:
-        """Tell whether the service no longer keeps the message for devices that have not fetched it.
+        """Return whether the service no longer keeps the message for devices that have not fetched it.
 
-        Of a message to an account only: nobody is told how far a post to a group has come.
+        This applies to messages to accounts only, because posts to groups have no receipts.
         """
         if self.group is not None or self.status is not Status.ACCEPTED or self.at_ms is None:
             return False
@@ -68,12 +70,12 @@ class Outgoing:
 
     @property
     def group(self) -> GroupId | None:
-        """The group it is posted to, None for a message to an account."""
+        """Return the group of a post, or None for a message to an account."""
         return group_of(self.recipient)
 
 
 def group_of(recipient: str) -> GroupId | None:
-    """Return the group that a recipient stands for, None for an account."""
+    """Return the group of a recipient, or None for an account."""
     group = recipient.removeprefix(_GROUP)
     return GroupId(group) if group != recipient else None
 
@@ -90,14 +92,14 @@ class OutboxTable:
         return Outgoing(number, id, recipient, body, None, expires_in, Status.QUEUED, None, queued_at_ms, None)
 
     def newest_id(self, *, before_ms: int) -> MessageId | None:
-        """Return the latest id of a time before `before_ms`. Ids of a clock that was ahead are passed over."""
+        """Return the latest id with a time before `before_ms`. Ids of a clock that was ahead are skipped."""
         digits = f"{before_ms:012x}"  # ids begin with their time
         limit = f"{digits[:8]}-{digits[8:]}"
         row = self._database.row("SELECT MAX(message) FROM outbox WHERE message < ?", (limit,))
         return MessageId(row[0]) if row[0] is not None else None
 
     def leaves(self, number: int, copies: list[dict[str, Any]]) -> bool:
-        """Note that a frame with these copies is about to leave. Returns False if it need not."""
+        """Note that a frame with these copies is about to leave. Return False if it is not needed."""
         return bool(
             self._database.run(
                 "UPDATE outbox SET copies = ?, has_left = 1 WHERE number = ? AND at_ms IS NULL",
@@ -106,15 +108,15 @@ class OutboxTable:
         )
 
     def came_back(self, number: int) -> None:
-        """Remove the note that a frame has left: the only one was refused, and nothing of it was stored."""
+        """Delete the note that a frame has left. The only one was refused, and nothing of it was stored."""
         self._database.run("UPDATE outbox SET copies = NULL, has_left = 0 WHERE number = ?", (number,))
 
     def forget_copies(self, number: int) -> None:
-        """Note that the recipient has other devices now."""
+        """Delete the copies, because the recipient has other devices now."""
         self._database.run("UPDATE outbox SET copies = NULL WHERE number = ?", (number,))
 
     def renew(self, number: int, id: MessageId) -> bool:
-        """Another id for a message of which nothing has left. False, and nothing, for every other."""
+        """Give a message another id if no frame has left. Return False, without a change, for any other message."""
         return bool(
             self._database.run(
                 "UPDATE outbox SET message = ?, copies = NULL WHERE number = ? AND has_left = 0", (id, number)
@@ -122,7 +124,7 @@ class OutboxTable:
         )
 
     def accepted(self, number: int, *, at_ms: int) -> None:
-        """Keeps a `delivered` that came before it. The copies are of no more use."""
+        """Note that a message was accepted, and delete its copies. A `delivered` that came before stays."""
         self._database.run(
             "UPDATE outbox SET at_ms = ?, copies = NULL, code = NULL, "
             "status = CASE WHEN status IN ('queued', 'failed') THEN 'accepted' ELSE status END WHERE number = ?",
@@ -130,7 +132,7 @@ class OutboxTable:
         )
 
     def failed(self, number: int, code: str) -> bool:
-        """False, and nothing, if a receipt has shown by now that the message was accepted."""
+        """Note that a message failed. Return False, without a change, if a receipt has shown that it was accepted."""
         return bool(
             self._database.run(
                 "UPDATE outbox SET status = 'failed', code = ?, copies = NULL WHERE number = ? AND at_ms IS NULL",
@@ -139,17 +141,18 @@ class OutboxTable:
         )
 
     def give_up(self, code: str) -> None:
-        """Everything not yet accepted has failed."""
+        """Mark everything that is not accepted yet as failed."""
         self._database.run(
             "UPDATE outbox SET status = 'failed', code = ?, copies = NULL WHERE at_ms IS NULL AND status <> 'failed'",
             (code,),
         )
 
     def raise_status(self, id: MessageId, reader: AccountId, status: Status) -> Outgoing | None:
-        """`reader` reports `status`. None if that is nothing new, or not a message to `reader`.
+        """Store the `status` that `reader` reports. Return None if it is not new, or not a message to
+        `reader`.
 
-        The report proves that the server has accepted the message, also one that counted as failed. When no answer
-        told at what time, the id's own time stands for it.
+        The report proves that the server has accepted the message, even one that counted as failed. If no answer gave
+        the time, the id's own time is used.
         """
         row = self._database.row(
             f"SELECT {_COLUMNS} FROM outbox WHERE message = ? AND recipient = ?",  # noqa: S608  constant columns
@@ -164,14 +167,14 @@ class OutboxTable:
         return self.read(row[0])
 
     def read(self, number: int) -> Outgoing:
-        """Raises KeyError for a number that was never given out."""
+        """Return a message. Raise KeyError for an unknown number."""
         row = self._database.row(f"SELECT {_COLUMNS} FROM outbox WHERE number = ?", (number,))  # noqa: S608
         if row is None:
             raise KeyError(number)
         return _outgoing(row)
 
     def next_waiting(self, recipient: str) -> Outgoing | None:
-        """The oldest message to `recipient` that the server has not answered for."""
+        """Return the oldest message to `recipient` that the server has not answered."""
         row = self._database.row(
             f"SELECT {_COLUMNS} FROM outbox "  # noqa: S608
             "WHERE at_ms IS NULL AND status <> 'failed' AND recipient = ? ORDER BY number LIMIT 1",
@@ -180,7 +183,7 @@ class OutboxTable:
         return _outgoing(row) if row else None
 
     def waiting(self) -> list[Outgoing]:
-        """Messages that the server has not answered for, oldest first."""
+        """Return messages that the server has not answered, the oldest first."""
         rows = self._database.rows(
             f"SELECT {_COLUMNS} FROM outbox INDEXED BY outbox_waiting "  # noqa: S608
             "WHERE at_ms IS NULL AND status <> 'failed' ORDER BY number",
@@ -195,7 +198,7 @@ class OutboxTable:
         return [str(row[0]) for row in rows]
 
     def to_recipient(self, recipient: str, *, limit: int) -> list[Outgoing]:
-        """The last `limit` messages to `recipient`, oldest first."""
+        """Return the last `limit` messages to `recipient`, the oldest first."""
         rows = self._database.rows(
             f"SELECT {_COLUMNS} FROM outbox WHERE recipient = ? ORDER BY number DESC LIMIT ?",  # noqa: S608
             (recipient, limit),

@@ -1,4 +1,4 @@
-"""Profiles of other people as the service last gave them."""
+"""Stores profiles of other people as the service last gave them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class PeopleTable:
         return KeptProfile(json.loads(row[0]), row[1]) if row else None
 
     def remember_number(self, number: str, account: AccountId) -> None:
-        """Keep whose number the service said this is."""
+        """Store the account that the service gave for a number."""
         self._database.run("REPLACE INTO numbers (number, account) VALUES (?, ?)", (number, account))
 
     def account_of_number(self, number: str) -> AccountId | None:

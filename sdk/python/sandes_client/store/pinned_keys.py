@@ -1,4 +1,4 @@
-"""The keys that this device has pinned, for one purpose."""
+"""Stores the keys that this device has pinned for one purpose."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sandes_client.store.database import Database
 
 
 class PinnedKeysTable:
-    """A table of introductions, and a column of the profile that says below which number keys were ended."""
+    """Holds a table of introductions, and the profile's column with the number below which keys were ended."""
 
     KEYS: ClassVar[str]
     INSERT: ClassVar[str]
@@ -28,7 +28,7 @@ class PinnedKeysTable:
         return int(self._database.row(self.OLDEST)[0])
 
     def pin(self, statements: Mapping[int, bytes], *, oldest: int) -> None:
-        """Keep keys that are not pinned yet. A pinned key is never replaced, and an ended one never comes back."""
+        """Store keys that are not pinned yet. A pinned key is never replaced, and an ended one never comes back."""
         with self._database.transaction():
             self._database.run_each(self.INSERT, list(statements.items()))
             self._database.run(self.RAISE_OLDEST, (oldest, oldest))

@@ -1,4 +1,4 @@
-"""Who this device is: account, keys, endpoints, clock offset."""
+"""Stores the identity of this device: account, keys, endpoints, clock offset."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DESTROY_AFTER_MS = 3600 * 1000
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """What the device became by registering."""
+    """Holds the account and device that the registration gave."""
 
     address: DeviceAddress
     registration_id: int
@@ -28,26 +28,24 @@ class ProfileTable:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    # Account and identity key
-
     def account(self) -> Account | None:
-        """None before registration and after the keys were destroyed."""
+        """Return the account, or None before registration and after the keys were destroyed."""
         row = self._database.row("SELECT account, device, registration_id, identity_seed FROM profile")
         if row[0] is None or row[3] is None:
             return None
         return Account(DeviceAddress(AccountId(row[0]), row[1]), row[2], IdentityKey(row[3]))
 
     def was_revoked(self) -> bool:
-        """Tell whether this was a device whose keys were destroyed, and which has not begun to register anew."""
+        """Return whether this was a device whose keys were destroyed, and which has not begun to register anew."""
         return bool(self._database.row("SELECT account IS NOT NULL AND identity_seed IS NULL FROM profile")[0])
 
     def identity(self) -> IdentityKey | None:
-        """The key pair, which is there before the account is."""
+        """Return the key pair, which exists before the account does."""
         row = self._database.row("SELECT identity_seed FROM profile")
         return IdentityKey(row[0]) if row[0] is not None else None
 
     def begin(self, identity: IdentityKey, key: SealKey, *, now_ms: int) -> None:
-        """Write the keys down before they are shown to the server."""
+        """Store the keys before the server sees them."""
         with self._database.transaction():
             self._database.run(
                 "UPDATE profile SET identity_seed = ?, account = NULL, oldest_service_key = 0,"
@@ -61,7 +59,7 @@ class ProfileTable:
             self.add_seal_key(key, now_ms=now_ms)
 
     def become(self, address: DeviceAddress, registration_id: int, *, now_ms: int) -> None:
-        """The server took the keys: this is the device now."""
+        """Store the device that the server has registered."""
         with self._database.transaction():
             self._database.run(
                 "UPDATE profile SET account = ?, device = ?, registration_id = ?, epoch = 0",
@@ -75,8 +73,6 @@ class ProfileTable:
         self._database.run("UPDATE profile SET identity_seed = NULL")
         self._database.run("UPDATE seal_keys SET secret = zeroblob(32)")
         self._database.run("DELETE FROM seal_keys")
-
-    # Endpoints and clock
 
     def endpoints(self) -> Endpoints | None:
         row = self._database.row("SELECT http_url, websocket_url, audience FROM profile")
@@ -100,16 +96,14 @@ class ProfileTable:
     def set_epoch(self, epoch: int) -> None:
         self._database.run("UPDATE profile SET epoch = ? WHERE epoch <> ?", (epoch, epoch))
 
-    # Seal keys
-
     def add_seal_key(self, key: SealKey, *, now_ms: int) -> None:
-        """Keep a new key: before the server hears of it, since it may seal to it before its answer arrives."""
+        """Store a new key before the server gets it, because the server may seal to it before its answer arrives."""
         self._database.run(
             "INSERT INTO seal_keys (number, secret, made_at_ms) VALUES (?, ?, ?)", (key.number, key.secret, now_ms)
         )
 
     def newest_seal_key(self) -> tuple[SealKey, int, bool] | None:
-        """The key with the highest number, when it was made, and whether the server has taken it."""
+        """Return the key with the highest number, when it was made, and whether the server has accepted it."""
         row = self._database.row(
             "SELECT number, secret, made_at_ms, in_use_at_ms FROM seal_keys ORDER BY number DESC LIMIT 1"
         )
@@ -120,7 +114,7 @@ class ProfileTable:
         return row[0] if row else None
 
     def seal_key_in_use(self, number: int, *, now_ms: int) -> None:
-        """The server took key `number`: from now on the older ones are old."""
+        """Note that the server has accepted key `number`. Older keys are old from now on."""
         with self._database.transaction():
             self._database.run("UPDATE seal_keys SET in_use_at_ms = ? WHERE number = ?", (now_ms, number))
             self._database.run(
@@ -128,19 +122,17 @@ class ProfileTable:
             )
 
     def seal_keys_due(self, *, drain_began_ms: int) -> bool:
-        """True if an old key may be destroyed once a drain that began then has ended."""
+        """Return whether an old key may be destroyed once a drain that began then has ended."""
         latest_ms = drain_began_ms - DESTROY_AFTER_MS
         return bool(self._database.row("SELECT 1 FROM seal_keys WHERE replaced_at_ms <= ?", (latest_ms,)))
 
     def destroy_seal_keys(self, *, drain_began_ms: int) -> None:
-        """Overwrite and delete the old keys for which a drain that began then, and has ended, was late enough."""
+        """Overwrite and delete the old keys that a drain made unnecessary. It began then, and has ended."""
         latest_ms = drain_began_ms - DESTROY_AFTER_MS
         with self._database.transaction():
             self._database.run("UPDATE seal_keys SET secret = zeroblob(32) WHERE replaced_at_ms <= ?", (latest_ms,))
             self._database.run("DELETE FROM seal_keys WHERE replaced_at_ms <= ?", (latest_ms,))
         self._database.scrub()
-
-    # Devices of others, as last heard
 
     def devices(self, account: AccountId) -> tuple[RecipientDevice, ...] | None:
         row = self._database.row("SELECT devices FROM devices WHERE account = ?", (account,))

@@ -1,4 +1,4 @@
-"""The pinned keys of the service, and how many envelopes were refused."""
+"""Stores the pinned keys of the service, and how many envelopes were refused."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sandes_client.store.pinned_keys import PinnedKeysTable
 
 @dataclass(frozen=True, slots=True)
 class Refusals:
-    """How many envelopes were refused for one reason, the last one at `last_at_ms` of this device's clock."""
+    """Holds how many envelopes were refused for one reason, the last one at `last_at_ms` of this device's clock."""
 
     reason: str
     count: int

@@ -156,7 +156,7 @@ def test_a_code_that_is_void_leads_to_a_new_start(sandes: Any, service: Service,
 
 def test_an_end_of_input_before_the_code_is_one_line(sandes: Any) -> None:
     result = sandes("register", "+919876543210", input="")
-    assert (result.exit_code, result.stderr) == (1, "error: no_code: the input ended before a code came\n")
+    assert (result.exit_code, result.stderr) == (1, "error: no_code: the input ended before a code was given\n")
 
 
 @pytest.mark.parametrize(
@@ -228,7 +228,7 @@ def test_a_refused_message_is_one_line_with_its_code(sandes: Any, registered: No
     result = sandes("send", BOB_ID, "hello")
     assert (result.exit_code, result.stderr) == (
         1,
-        "error: not_permitted: no such recipient or group, or not one you may write to\n",
+        "error: not_permitted: there is no such recipient or group, or you may not write to it\n",
     )
 
 
@@ -243,10 +243,10 @@ def test_a_refused_message_is_one_line_with_its_code(sandes: Any, registered: No
         (refusal("too_large"), "too_large: the message is larger than allowed"),
         (
             refusal("id_too_old"),
-            "id_too_old: it waited so long that nobody can tell whether it has arrived; ask the recipient before you "
-            "repeat it",
+            "id_too_old: it waited so long that its arrival cannot be checked; ask the recipient before you "
+            "send it again",
         ),
-        (refusal("of_tomorrow"), "of_tomorrow: the service will not take the message"),
+        (refusal("of_tomorrow"), "of_tomorrow: the service refuses the message"),
     ],
 )
 def test_a_refused_message_is_explained(
@@ -291,7 +291,7 @@ def test_each_command_that_connects_sends_what_waits_and_says_what_failed_for_go
     assert (result.exit_code, result.stdout) == (0, "")
     failed, sent = result.stderr.splitlines()
     assert failed.endswith(
-        "has failed for good: not_permitted: no such recipient or group, or not one you may write to"
+        "has failed permanently: not_permitted: there is no such recipient or group, or you may not write to it"
     )
     assert sent.startswith("sent now: the message of ")
     assert sandes(command).stderr == ""
@@ -303,7 +303,7 @@ def test_the_outbox_lists_what_still_waits(sandes: Any, registered: None, servic
     result = sandes("outbox", "--timeout", "0.3")
     assert result.exit_code == 1
     assert f"to {BOB_ID}" in result.stdout
-    assert result.stderr == "error: timeout: after 0.3 s 1 of these wait\n"
+    assert result.stderr == "error: timeout: 1 of these still wait after 0.3 s\n"
 
 
 def test_a_chat_needs_a_terminal(sandes: Any, registered: None) -> None:
@@ -441,7 +441,7 @@ def test_the_inbox_tells_once_that_the_connection_is_gone_and_that_it_is_back(
     for state in (State.CONNECTED, State.WAITING, State.CONNECTING, State.WAITING, State.CONNECTED, State.CONNECTED):
         cut = _tell_of_cut(ConnectionChanged(state), cut)
     assert capsys.readouterr().err.splitlines() == [
-        "There is no connection to the service; trying again until there is one.",
+        "There is no connection to the service. The command keeps trying.",
         "Connected again.",
     ]
 
@@ -453,8 +453,7 @@ def test_an_undelivered_message_is_told_to_be_accepted_and_how_long_it_waits(
     result = sandes("send", BOB_ID, "hello", "--wait", "--timeout", "0.5", *options)
     assert (result.exit_code, result.stderr) == (
         1,
-        "error: timeout: accepted, but no device of the recipient has it after 0.5 s; "
-        f"it waits there for up to {how_long}\n",
+        f"error: timeout: accepted, but no device of the recipient has it after 0.5 s; it waits for up to {how_long}\n",
     )
 
 
@@ -510,7 +509,7 @@ def test_the_account_moves_to_another_number(sandes: Any, registered: None, serv
     assert given[0] == {"phone": "+91 98123 45678", "purpose": "change_phone"}
     assert (given[1]["phone"], given[1]["code"]) == ("+919812345678", "123456")
     assert sandes("phone", "+91 98123 45678", input="").stderr == (
-        "error: no_code: the input ended before a code came\n"
+        "error: no_code: the input ended before a code was given\n"
     )
 
 
@@ -532,7 +531,7 @@ def test_the_device_in_use_is_not_unlinked_without_a_yes(sandes: Any, registered
     result = sandes("devices", "--unlink", "1", input="n\n")
     assert result.exit_code == 1
     assert result.stderr.startswith(
-        "Device 1 is this one and your only one: this profile loses the account. Go on? [y/N]:"
+        "Device 1 is this one and your only one: this profile loses the account. Continue? [y/N]:"
     )
     assert "error: not_confirmed: " in result.stderr
     assert [method for method, _ in service.calls] == ["GET"]
@@ -547,7 +546,7 @@ def test_another_device_is_not_unlinked_without_a_yes(sandes: Any, registered: N
     service.http_answers["GET", "/v1/devices"] = lambda _: httpx.Response(200, json=listed)
     result = sandes("devices", "--unlink", "2", input="\n")
     assert result.exit_code == 1
-    assert result.stderr.startswith("Unlink device 2 (tablet)? What waits for it is lost. [y/N]:")
+    assert result.stderr.startswith("Unlink device 2 (tablet)? The messages that wait for it are lost. [y/N]:")
 
 
 def test_a_link_is_shown_as_text_and_joined_by_it(sandes: Any, registered: None) -> None:

@@ -109,7 +109,7 @@ def test_a_lookup_of_nobody_is_refused(sandes: Any, service: Service, people: Pe
     people.profiles.clear()
     result = sandes("lookup", BOB_ID)
     assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr == "error: not_found: no such account, or none that you may see\n"
+    assert result.stderr == "error: not_found: there is no such account, or you may not see it\n"
     assert sandes("profile", "show", BOB_ID).stderr == result.stderr
     found = sandes("lookup", "+919876543210")
     assert (found.exit_code, found.stdout) == (0, f"{BOB_ID}  +919876543210 (not verified)\n")

@@ -46,13 +46,13 @@ def people(service: Service) -> PeopleService:
 
 
 def test_a_group_is_made_listed_and_shown(sandes: Any, groups: GroupService) -> None:
-    assert sandes("group", "create", "Camp", "--posting", "admins").stdout == f"Made group {CAMP_ID}.\n"
+    assert sandes("group", "create", "Camp", "--posting", "admins").stdout == f"Created group {CAMP_ID}.\n"
     assert [(new.name, new.posting) for new in groups.changes if isinstance(new, NewGroup)] == [("Camp", "admins")]
     listed = sandes("group", "list").stdout
     assert CAMP_ID in listed
     assert "invited" in listed
     shown = sandes("group", "show", CAMP_ID).stdout
-    assert "informal, for whoever is invited" in shown
+    assert "informal, for people who are invited" in shown
     assert "2 of at most 500 members, version 3" in shown
     assert "only admins post; you are owner" in shown
 
@@ -73,7 +73,7 @@ def test_members_come_and_go(sandes: Any, groups: GroupService) -> None:
         ("remove", "+919876543210"): "Removed.",
         ("join",): "You are in Camp.",
         ("change", "--name", "Drill"): "Drill: all members post.",
-        ("leave",): "You are out.",
+        ("leave",): "You have left the group.",
         ("dissolve", "--yes"): "Dissolved.",
     }
     for (command, *words), said in steps.items():
@@ -110,14 +110,16 @@ def test_a_post_is_accepted_and_its_delivery_shown(sandes: Any, service: Service
     assert result.stdout.startswith("accepted 0")
     assert service.posts[0].body == "सभी को".encode()
     shown = sandes("group", "delivery", CAMP_ID, result.stdout.split()[1])
-    assert shown.stdout == ("9 members; stored for 12 devices, 5 have not fetched it; not stored for all members yet\n")
+    assert shown.stdout == (
+        "9 members; stored for 12 devices, of which 5 have not fetched it; not stored for all members yet\n"
+    )
 
 
 @pytest.mark.parametrize(
     ("code", "line"),
     [
         ("posting_restricted", "posting_restricted: only admins post to this group"),
-        ("not_permitted", "not_permitted: no such recipient or group, or not one you may write to"),
+        ("not_permitted", "not_permitted: there is no such recipient or group, or you may not write to it"),
     ],
 )
 def test_a_refused_post_is_one_line(sandes: Any, service: Service, code: str, line: str) -> None:
@@ -168,7 +170,7 @@ def test_a_refusal_about_a_group_is_one_line(
 
 def test_delivery_of_what_is_not_ones_own_is_one_line(sandes: Any) -> None:
     result = sandes("group", "delivery", CAMP_ID, "01b21e00-0000-7000-8000-000000000000")
-    assert result.stderr == "error: not_found: no such message of yours in this group, or it has expired\n"
+    assert result.stderr == "error: not_found: you have no such message in this group, or it has expired\n"
 
 
 @pytest.mark.parametrize(
@@ -237,10 +239,10 @@ def test_a_choice_wider_than_the_limit_is_said_to_have_no_effect(
 def test_one_asks_to_be_verified_and_complains(sandes: Any, people: PeopleService) -> None:
     railways = account_text(RAILWAYS)
     asked = sandes("verification", "request", railways, "--name", "Alice", "--post", "Clerk").stdout
-    assert asked.startswith(f"Asked; {people.requests[0].id}, until ")
+    assert asked.startswith(f"Requested; {people.requests[0].id}, until ")
     assert f"{people.requests[0].id}  {railways}  open  Alice, Clerk" in sandes("verification", "list").stdout
     assert sandes("verification", "cancel", people.requests[0].id).stdout == "Cancelled.\n"
-    assert sandes("verification", "list").stdout == "You have not asked any organisation.\n"
+    assert sandes("verification", "list").stdout == "You have no requests.\n"
     assert sandes("report", "--who", BOB_ID, "--category", "fraud", "--text", "Asks for money").stdout == "Reported.\n"
     assert (people.reports[0].account, people.reports[0].text) == (BOB, "Asks for money")
     assert sandes("report", "--who", BOB_ID, "--category", "rude").exit_code == 2
@@ -258,12 +260,12 @@ def test_people_are_looked_up_searched_and_invited(sandes: Any, people: PeopleSe
     assert BADGE in sandes("invitations").stdout
     service.http_answers["POST", "/v1/accounts/search"] = lambda _: problem("not_found", 404)
     assert sandes("search", "Bob").stderr == (
-        "error: not_found: only officials search, each in their own organisation\n"
+        "error: not_found: only officials can search, each in their own organisation\n"
     )
     service.http_answers["POST", "/v1/accounts/lookup"] = lambda _: problem("not_found", 404)
     assert sandes("lookup", "+919876543210").stderr == (
-        "error: not_found: no one with this number, or you may not find them; `sandes inbox` shows the account ids of "
-        "those who wrote to you\n"
+        "error: not_found: nobody has this number, or you may not find them; `sandes inbox` shows the account ids of "
+        "people who wrote to you\n"
     )
 
 

@@ -1,1 +1,1 @@
-"""The commands of `sandes-admin`: what administrators do, over the HTTPS admin API."""
+"""Implements the commands of `sandes-admin` with the HTTPS admin API."""

@@ -1,4 +1,4 @@
-"""`sandes-admin access`: a lost second factor, and the planned change of the phone that it is on."""
+"""Implements `sandes-admin access`: resetting a lost second factor, and changing the authenticator's phone."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sandes_client.cli.administration.showing import Answer, AsJson, command_gro
 from sandes_client.cli.administration.sign_in import sign_in
 from sandes_client.cli.session import CommandFailed, confirm, failures_as_lines
 
-access = command_group("An administrator's own access: a lost second factor, a new phone.")
+access = command_group("Manage an administrator's own access: reset a lost second factor, or change the phone.")
 
 AdministratorId = Annotated[
     str,
@@ -34,17 +34,17 @@ AdministratorId = Annotated[
 def access_reset(
     ctx: typer.Context, administrator: AdministratorId, *, reason: Reason, as_json: AsJson = False
 ) -> None:
-    """Ask for a new start for somebody who has lost the second factor.
+    """Request an access reset for an administrator who has lost the second factor.
 
-    An officer of another unit approves it. The person is told by e-mail and can object for 24 hours; then their
-    password and authenticator are replaced, and they are sent a temporary password. Their roles stay.
+    An officer of another unit approves the request. The administrator gets an e-mail and can object for 24 hours. After
+    that, their password and authenticator are replaced, and they get a temporary password. Their roles stay.
     """
     asked(ctx.obj, ctx.obj.post("people", administrator, "access-reset", body={"reason": reason}), as_json)
 
 
 @access.command("show")
 def access_show(ctx: typer.Context, administrator: AdministratorId, *, as_json: AsJson = False) -> None:
-    """Show a reset that two officers have agreed on, and when it takes effect."""
+    """Show a reset that two officers have approved, and when it takes effect."""
     with failures_as_lines():
         try:
             with ctx.obj.admin() as api:
@@ -52,13 +52,13 @@ def access_show(ctx: typer.Context, administrator: AdministratorId, *, as_json: 
         except AdminApiError as refused:
             if refused.code != "not_found" or (pending := _asked_for(ctx.obj, administrator)) is None:
                 raise
-            how = f"asked for, not approved yet: `sandes-admin approval show {pending}`"
+            how = f"requested, not approved yet: `sandes-admin approval show {pending}`"
             raise CommandFailed("not_approved", how) from None
     _show(found, as_json)
 
 
 def _asked_for(desk: Desk, administrator: str) -> str | None:
-    """Return the id of the approval that asks for a reset and is pending."""
+    """Return the id of the pending approval of a reset, or None."""
     with desk.admin() as api:
         page = api.get("approvals", limit=MAX_PAGE)
     for one in page["approvals"]:
@@ -72,7 +72,7 @@ def _asked_for(desk: Desk, administrator: str) -> str | None:
 def access_confirm(
     ctx: typer.Context, administrator: AdministratorId, *, yes: Yes = False, as_json: AsJson = False
 ) -> None:
-    """As a third person, a platform administrator, end the waiting: the reset takes effect within minutes."""
+    """Confirm a reset as a third person, a platform administrator. It then takes effect within minutes."""
     with failures_as_lines():
         confirm(f"Reset the access of {administrator} without waiting for an objection?", yes=yes)
     _show(ctx.obj.post("people", administrator, "access-reset", "confirm"), as_json)
@@ -80,23 +80,23 @@ def access_confirm(
 
 @access.command("withdraw")
 def access_withdraw(ctx: typer.Context, administrator: AdministratorId) -> None:
-    """Take a reset back before it takes effect."""
+    """Withdraw a reset before it takes effect."""
     ctx.obj.delete("people", administrator, "access-reset")
-    typer.echo("The reset was taken back.")
+    typer.echo("The reset was withdrawn.")
 
 
 @access.command("object")
 def access_object(ctx: typer.Context) -> None:
-    """Object to the reset of your own access: nothing is replaced."""
+    """Object to the reset of your own access. The reset is then cancelled."""
     ctx.obj.delete("me", "access-reset")
-    typer.echo("Your access is not being reset: if a reset was waiting, it is cancelled.")
+    typer.echo("Your access is not being reset. If a reset was waiting, it is cancelled.")
 
 
 @access.command("change-authenticator")
 def access_change_authenticator(ctx: typer.Context, *, yes: Yes = False) -> None:
     """Set up a new authenticator while you still have the old one, for example before you change your phone.
 
-    The command signs you in with the old one, removes it, and signs you in once more to set up the new one.
+    The command signs you in with the old authenticator, removes it, and signs you in again to set up the new one.
     """
     desk: Desk = ctx.obj
     with failures_as_lines():
@@ -113,7 +113,7 @@ def access_change_authenticator(ctx: typer.Context, *, yes: Yes = False) -> None
 def _show(reset: Answer, as_json: bool) -> None:
     named = {
         "state": "state",
-        "requested_by": "asked for by",
+        "requested_by": "requested by",
         "approved_by": "approved by",
         "approved_at": "approved",
         "effective_at": "takes effect",

@@ -1,4 +1,4 @@
-"""The commands of `sandes-admin` for administrators themselves: the platform's own ones, signing in and out."""
+"""Implements the commands of `sandes-admin` for platform administrators, and for signing in and out."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from sandes_client.cli.session import CommandFailed, confirm, failures_as_lines
 
 ROLES = ("platform_admin", "nodal_officer", "auditor")
 
-administrator = command_group("The platform's own administrators, made and removed by operators.")
+administrator = command_group("Create and remove platform administrators. Only operators can do this.")
 
-Email = Annotated[str, typer.Argument(metavar="EMAIL", help="The address they sign in with.")]
+Email = Annotated[str, typer.Argument(metavar="EMAIL", help="E-mail address with which the administrator signs in.")]
 
 
 @administrator.command("create")
@@ -27,22 +27,26 @@ def administrator_create(
     ctx: typer.Context,
     email: Email,
     *,
-    name: Annotated[str, typer.Option(help="Their name.")],
+    name: Annotated[str, typer.Option(help="Name of the administrator.")],
     unit: Annotated[
-        str, typer.Option(help="Name of the unit of the platform they work in; made if there is none of this name.")
+        str,
+        typer.Option(
+            help="Name of the platform unit in which the administrator works. If there is no such unit, it is created."
+        ),
     ],
     role: Annotated[
         str,
         typer.Option(
             callback=one_of(*ROLES),
             metavar="|".join(ROLES),
-            help="Or who watches over platform administrators, or grants roles at the platform: never one of them.",
+            help="Role of the administrator. A nodal_officer grants roles at the platform, and an auditor reads its "
+            "audit log. Neither can also be platform_admin.",
         ),
     ] = ROLES[0],
     as_json: AsJson = False,
 ) -> None:
-    """Invite a platform administrator, by e-mail; again, to send the invitation anew. What takes two people takes two
-    of different units.
+    """Invite a platform administrator by e-mail, or send the invitation again. An approval needs two administrators of
+    different units.
     """
     with failures_as_lines():
         made = ctx.obj.operate("administrator.create", email=email, name=name, unit=unit, role=role)
@@ -50,16 +54,16 @@ def administrator_create(
 
 
 def told_of(made: Answer, email: str, unit: str) -> list[str]:
-    """What was done to make somebody an administrator of the platform: whoever types a unit wrong is to see it."""
+    """Return lines that say what changed. They name the unit, so that the operator notices a mistyped name."""
     who = f"administrator {made['administrator']}"
     if made["done"] == "create":
         lines = [f"Invited {email} as {who}."]
     elif made["done"] == "invite":
-        lines = [f"{email} was there already, as {who}: invited once more, unless they have signed in."]
+        lines = [f"{email} already exists, as {who}. A new invitation was sent, unless they have signed in."]
     else:
-        lines = [f"{email} was there already, as {who} by the name of {text(made['name_before'])}: changed."]
+        lines = [f"{email} already exists, as {who}. The name was changed from {text(made['name_before'])}."]
     if made.get("unit_before") not in (None, made["unit"]):
-        lines.append(f"They work in {unit} now, in another unit than before ({made['unit_before']}).")
+        lines.append(f"They now work in {unit}. Their unit before was {made['unit_before']}.")
     if made["unit_made"]:
         lines.append(f"The unit {unit} is new.")
     return lines
@@ -68,25 +72,28 @@ def told_of(made: Answer, email: str, unit: str) -> list[str]:
 @administrator.command("remove")
 def administrator_remove(
     ctx: typer.Context,
-    who: Annotated[str, typer.Argument(metavar="EMAIL|ADMINISTRATOR", help="The address they sign in with, or id.")],
+    who: Annotated[
+        str, typer.Argument(metavar="EMAIL|ADMINISTRATOR", help="E-mail address or id of the administrator.")
+    ],
     *,
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Take all roles of somebody who works at the platform away, at once, and end their sign-in."""
+    """Remove all roles of a platform administrator immediately, and end their sign-in."""
     with failures_as_lines():
-        confirm(f"Take all roles of {who} away?", yes=yes)
+        confirm(f"Remove all roles of {who}?", yes=yes)
         done = ctx.obj.operate("administrator.remove", **{"email" if "@" in who else "administrator": who})
     say(f"Removed administrator {done['administrator']}, who had {counted(done['roles'], 'role')}.", done, as_json)
 
 
 def login(ctx: typer.Context, email: Email) -> None:
-    """Sign in with password and authenticator app, for eight hours; the first time, choose one and set up the other.
+    """Sign in with password and authenticator app. The sign-in lasts eight hours.
 
-    What asks for a fresh sign-in takes one of the last five minutes: sign in again then.
+    At the first sign-in, you choose a password and set up the authenticator. Some commands need a sign-in within the
+    last five minutes. Sign in again for them.
     """
     desk: Desk = ctx.obj
-    email = email.lower()  # as the pool has it, whatever the deployment does about case
+    email = email.lower()  # the pool stores addresses in lower case
     with failures_as_lines():
         where = desk.admin_endpoints()
         tokens = sign_in(Cognito(where.cognito_url, where.client), email)
@@ -95,25 +102,25 @@ def login(ctx: typer.Context, email: Email) -> None:
 
 
 def logout(ctx: typer.Context) -> None:
-    """End the sign-in: what is left of its tokens is good for a quarter of an hour at most, and kept nowhere."""
+    """End the sign-in and delete its tokens. An access token stays valid for at most a quarter of an hour."""
     desk: Desk = ctx.obj
     with failures_as_lines():
         session = AdminSession.read(desk.session_file())
         if session is None:
-            raise CommandFailed("not_signed_in", "nobody is signed in here")
+            raise CommandFailed("not_signed_in", "nobody is signed in on this machine")
         try:
             revoke(Cognito(session.cognito_url, session.admin_client), session.tokens)
         except SignInRefused as error:
             desk.session_file().unlink(missing_ok=True)
             raise refusal(error) from None
         except Unreachable as error:
-            raise CommandFailed("unreachable", f"{error}; you are still signed in, so run this once more") from None
+            raise CommandFailed("unreachable", f"{error}; you are still signed in, so run this again") from None
         desk.session_file().unlink(missing_ok=True)
     typer.echo(f"Signed out {session.email}.")
 
 
 def token(ctx: typer.Context) -> None:
-    """Print an access token of who is signed in, for a call by hand: good for a quarter of an hour at most.
+    """Print an access token of the current sign-in, for calls by hand. It is valid for at most a quarter of an hour.
 
     Example: curl --oauth2-bearer "$(sandes-admin token)" "$HTTP_URL/admin/v1/me"
     """
@@ -123,7 +130,7 @@ def token(ctx: typer.Context) -> None:
 
 
 def whoami(ctx: typer.Context, *, as_json: AsJson = False) -> None:
-    """Show who is signed in, and with which roles where."""
+    """Show who is signed in, and which roles they have at which units."""
     me = ctx.obj.get("me")
     lines = [f"{me['name']} <{me['email']}>, administrator {me['administrator']}", f"  works in {_place(me['home'])}"]
     for one in me["assignments"]:
@@ -133,7 +140,7 @@ def whoami(ctx: typer.Context, *, as_json: AsJson = False) -> None:
 
 
 def _place(place: Answer) -> str:
-    """Names, with the ids that commands take."""
+    """Return the names of a place with the ids that commands accept."""
     organisation = _named(place["organisation"], place.get("organisation_name"))
     whole = place["unit"] == place["organisation"]
     return organisation if whole else f"{_named(place['unit'], place.get('unit_name'))} in {organisation}"

@@ -1,4 +1,4 @@
-"""`sandes-admin approval`: what takes two people, asked for by one and approved by another one."""
+"""Implements `sandes-admin approval`: changes that one administrator requests and another one approves."""
 
 from __future__ import annotations
 
@@ -32,32 +32,35 @@ from sandes_client.cli.administration.showing import (
 from sandes_client.cli.session import confirm, failures_as_lines
 
 ID_CHARS = 13
-"""Of organisations, units and apps."""
+"""Length of the ids of organisations, units and apps."""
 STATES = ("pending", "executed", "rejected", "cancelled", "lapsed")
 
 approval = command_group(
-    "What takes two people of different units: asked for by one, done once another approves it within a day."
+    "Approve or reject changes that need two people. One person requests the change, and someone from "
+    "another unit approves it within a day."
 )
 
 ApprovalId = Annotated[
     str,
     typer.Argument(
-        metavar="APPROVAL", callback=id_texts.APPROVAL, help="Id that the request printed, or `list` shows."
+        metavar="APPROVAL",
+        callback=id_texts.APPROVAL,
+        help="Id of the approval, as the request printed it or `list` shows it.",
     ),
 ]
 
 
 ALSO_PLATFORM = ("access.reset", "app.change", "app.go_live", "app.quota", "officer.take")
 PLATFORM_ONLY = ("organisation.create", "officer.appoint")
-"""Operations that a platform administrator may approve: they do not need a second officer."""
+"""Operations that a platform administrator may approve. They do not need a second officer."""
 
 
 def asked(desk: Desk, answer: Answer, as_json: bool) -> None:
-    """Print what was asked for, and who can approve it."""
+    """Print the request, and who can approve it."""
     id = answer["id"]
     line = (
-        f"Asked for, as approval {id}: {text(answer['operation'])}.\n"
-        f"Somebody of another unit approves it until {at(answer['expires_at'])}: sandes-admin approval approve {id}"
+        f"Requested, as approval {id}: {text(answer['operation'])}.\nSomeone from another unit must approve "
+        f"it by {at(answer['expires_at'])}: sandes-admin approval approve {id}"
     )
     if not as_json and answer["operation"] not in PLATFORM_ONLY:
         officers = _administrators(desk, answer["organisation"], role="nodal_officer")
@@ -67,17 +70,17 @@ def asked(desk: Desk, answer: Answer, as_json: bool) -> None:
 
 
 _ALONE = (
-    "Your organisation has no second nodal officer yet, so nobody can approve this: have two platform administrators "
-    "run `sandes-admin officer appoint`."
+    "Your organisation has no second nodal officer yet, so nobody can approve this. Ask two platform "
+    "administrators to run `sandes-admin officer appoint`."
 )
 _ALONE_BUT_PLATFORM = (
-    "Your organisation has no second nodal officer yet, so only a platform administrator can approve this. "
-    "`sandes-admin officer appoint` appoints one."
+    "Your organisation has no second nodal officer yet, so only a platform administrator can approve "
+    "this. `sandes-admin officer appoint` appoints one."
 )
 
 
 def _administrators(desk: Desk, organisation: str, *, role: str | None = None) -> dict[str, Answer]:
-    """Return who has a role in an organisation, by id; nobody if the caller may not see that."""
+    """Return the administrators with a role in an organisation, by id. Return none if the caller may not see them."""
     try:
         with desk.admin() as api:
             found: list[Answer] = []
@@ -98,20 +101,23 @@ def approval_list(
     *,
     organisation: OfOrganisation = None,
     state: Annotated[
-        str | None, typer.Option(callback=one_of(*STATES), metavar="|".join(STATES), help="Only those in this state.")
+        str | None,
+        typer.Option(callback=one_of(*STATES), metavar="|".join(STATES), help="Show only approvals in this state."),
     ] = None,
     everywhere: Annotated[
         bool,
         typer.Option(
-            "--everywhere", help="For platform administrators: what waits for one of them, of all organisations."
+            "--everywhere",
+            help="For platform administrators: show the approvals of all organisations that wait for a platform "
+            "administrator.",
         ),
     ] = False,
     limit: Limit = 50,
     as_json: AsJson = False,
 ) -> None:
-    """List what was asked for, the newest first: what one has asked for, and what one may see or decide."""
+    """List approvals, the newest first: your own requests, and those that you may see or decide."""
     if everywhere and organisation:
-        raise typer.BadParameter("either --everywhere or --organisation", param_hint="--everywhere")
+        raise typer.BadParameter("give either --everywhere or --organisation", param_hint="--everywhere")
 
     def wanted(one: Answer) -> bool:
         return state is None or one["state"] == state
@@ -130,7 +136,7 @@ def approval_list(
 
 @approval.command("show")
 def approval_show(ctx: typer.Context, approval: ApprovalId, *, as_json: AsJson = False) -> None:
-    """Show what would be done, for whom, and what has become of it."""
+    """Show what an approval would change, whom it concerns, and its state."""
     shown = ctx.obj.get("approvals", approval)
     named = [] if as_json else _named_lines(_whom(ctx.obj, shown))
     say("\n".join([_lines(shown), *named]), shown, as_json)
@@ -138,7 +144,7 @@ def approval_show(ctx: typer.Context, approval: ApprovalId, *, as_json: AsJson =
 
 @approval.command("approve", epilog=examples("approval approve aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"))
 def approval_approve(ctx: typer.Context, approval: ApprovalId, *, yes: Yes = False, as_json: AsJson = False) -> None:
-    """Show what somebody of another unit has asked for, and carry it out once you confirm it."""
+    """Show what someone from another unit has requested, and carry it out once you confirm it."""
     if not yes:
         shown = ctx.obj.get("approvals", approval)
         whom = _whom(ctx.obj, shown)
@@ -150,18 +156,18 @@ def approval_approve(ctx: typer.Context, approval: ApprovalId, *, yes: Yes = Fal
 
 @approval.command("reject")
 def approval_reject(ctx: typer.Context, approval: ApprovalId, *, reason: Reason, as_json: AsJson = False) -> None:
-    """Decide that it is not done."""
+    """Reject a request. Nothing is changed."""
     _show(ctx.obj.post("approvals", approval, "reject", body={"reason": reason}), as_json)
 
 
 @approval.command("cancel")
 def approval_cancel(ctx: typer.Context, approval: ApprovalId, *, as_json: AsJson = False) -> None:
-    """Take back what one has asked for oneself."""
+    """Cancel your own request."""
     _show(ctx.obj.delete("approvals", approval), as_json)
 
 
 def _whom(desk: Desk, shown: Answer) -> Answer | None:
-    """Return the administrator whom an approval is about, as the list of assignments names them."""
+    """Return the administrator whom an approval concerns, as the list of assignments names them."""
     id = shown["parameters"].get("administrator")
     found = _administrators(desk, shown["organisation"]).get(id) if id else None
     if found is None:
@@ -189,11 +195,11 @@ def _question(shown: Answer, whom: Answer | None) -> str:
     if shown["operation"] != "access.reset":
         return "Approve this? It is carried out immediately."
     who = text(whom["name"]) if whom else "the person"
-    return f"Approve this? {who} is told by e-mail and can object for 24 hours; then the access is reset."
+    return f"Approve this? {who} gets an e-mail and can object for 24 hours. Then the access is reset."
 
 
 def _about(one: Answer) -> str:
-    """What tells a request from others: the role, a name, who gets it, the app with what it may do, where."""
+    """Return what tells a request apart from others: the role, name, recipient, app with its rights, or place."""
     asked = one["parameters"]
     person = asked.get("person") or asked.get("officer") or {}
     words = [asked.get(name) for name in ("role", "name")]
@@ -214,7 +220,7 @@ def _lines(shown: Answer) -> str:
     named = {
         "organisation": "organisation",
         "unit": "unit",
-        "requested_at": "asked for",
+        "requested_at": "requested at",
         "expires_at": "until",
         "decided_at": "decided",
         "decided_by": "by",
@@ -223,7 +229,7 @@ def _lines(shown: Answer) -> str:
     return "\n".join(
         [
             f"{shown['id']} {text(shown['operation'])}: {shown['state']}",
-            f"  asked for by {text(shown['requested_by']['name'])}, {shown['requested_by']['administrator']}",
+            f"  requested by {text(shown['requested_by']['name'])}, {shown['requested_by']['administrator']}",
             *(f"  {name} = {text(_short(name, value))}" for name, value in _parameters(shown)),
             lines(shown, named),
             *map(_warning, shown.get("warnings", ())),
@@ -232,7 +238,7 @@ def _lines(shown: Answer) -> str:
 
 
 def _parameters(shown: Answer) -> Iterator[tuple[str, Any]]:
-    """What would be done, field by field: without the place, which has lines of its own, and without objects."""
+    """Yield the requested values, field by field. Places have lines of their own, and objects are left out."""
     for name, value in shown["parameters"].items():
         if name in ("organisation", "unit") and value == shown[name]:
             continue
@@ -248,7 +254,7 @@ def _warning(one: Answer) -> str:
     what = one["pointer"].rpartition("/")[2]
     known = f"{text(one['name'])} <{text(one['email'])}>"
     if one["code"] == "outside_mail_domains":
-        return f"  warning: the address of {known} would be at none of these domains; the administrator stays"
+        return f"  warning: the address of {known} would be outside these domains; the administrator stays"
     return f"  warning: the {what} looks like that of {known}; compare them letter by letter"
 
 

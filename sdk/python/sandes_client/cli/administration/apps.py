@@ -1,4 +1,4 @@
-"""`sandes-admin app`, `key`: governance apps of an organisation, their terms, keys and webhooks."""
+"""Implements `sandes-admin app`, `key` and `app webhook`: an organisation's apps, their terms, keys and webhooks."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ SCOPES = ("otp", "msg", "batch", "group", "hook")
 EVENTS = get_args(EventType)
 EVENT_NAMES = ", ".join(EVENTS)
 
-app = command_group("Governance apps: their terms, guests and webhooks.")
-key = command_group("Keys of an app: two live and two test keys at a time.")
-webhook = command_group("Where an app is told of what became of its messages.")
+app = command_group("Manage governance apps: their terms, guests and webhooks.")
+key = command_group("Manage the keys of an app. An app has at most two live and two test keys.")
+webhook = command_group("Manage the addresses to which the service sends events about an app's messages.")
 app.add_typer(webhook, name="webhook")
 
 AppId = Annotated[
@@ -50,28 +50,39 @@ AppId = Annotated[
         "--app",
         envvar="SANDES_APP",
         callback=id_texts.APP,
-        help="Id of the app; that of SANDES_APP_CREDENTIALS if left out.",
+        help="Id of the app. Default: the app of SANDES_APP_CREDENTIALS.",
     ),
 ]
 Networks = Annotated[
     list[str] | None,
-    typer.Option("--network", metavar="CIDR", help="Network the key may be used from, once for each; all if none."),
+    typer.Option(
+        "--network",
+        metavar="CIDR",
+        help="Network from which the key may be used. Repeat it for each network. Default: all networks.",
+    ),
 ]
 NewFile = Annotated[
     Path | None,
-    typer.Option("--credentials", dir_okay=False, help="Make a key here, and this file for it, mode 0600."),
+    typer.Option(
+        "--credentials", dir_okay=False, help="Create the key here, and write it to this file with mode 0600."
+    ),
 ]
 Public = Annotated[
     str | None,
-    typer.Option("--public", metavar="KEY", help="Or the public half, base64url, of a key made by the app's owner."),
+    typer.Option("--public", metavar="KEY", help="Public half, base64url, of a key that the app's owner created."),
 ]
-TestKey = Annotated[bool, typer.Option("--test-key", "--test", help="Guests and magic recipients only.")]
+TestKey = Annotated[
+    bool, typer.Option("--test-key", "--test", help="The key reaches guests and magic recipients only.")
+]
 WebhookId = Annotated[
-    str, typer.Argument(metavar="WEBHOOK", callback=id_texts.WEBHOOK_OF_APP, help="Id that `list` shows.")
+    str,
+    typer.Argument(metavar="WEBHOOK", callback=id_texts.WEBHOOK_OF_APP, help="Id of the webhook, as `list` shows it."),
 ]
 Guests = Annotated[
     list[str] | None,
-    typer.Option("--guest", metavar="PHONE", help="Number that a trial app or test key may send to, once for each."),
+    typer.Option(
+        "--guest", metavar="PHONE", help="Number to which a trial app or test key may send. Repeat it for each number."
+    ),
 ]
 
 
@@ -88,14 +99,14 @@ def _check_events(events: list[str] | None) -> list[str] | None:
 
 
 def app_id(named: str | None) -> str:
-    """The app that is meant. Raises BadParameter."""
+    """Return the id of the named app, or that of the credentials. Raise BadParameter."""
     if named:
         return named
     try:
         return AppCredentials.from_environment().app
     except CredentialsInvalid:
         raise typer.BadParameter(
-            "say which app: --app, or SANDES_APP_CREDENTIALS with its credentials file", param_hint="--app"
+            "name the app: give --app, or set SANDES_APP_CREDENTIALS to its credentials file", param_hint="--app"
         ) from None
 
 
@@ -124,10 +135,12 @@ def app_list(
 def app_create(
     ctx: typer.Context,
     *,
-    name: Annotated[str, typer.Option(help="What recipients see as the sender.")],
+    name: Annotated[str, typer.Option(help="Name that recipients see as the sender.")],
     scope: Annotated[
         list[str],
-        typer.Option(callback=_check_scopes, metavar="|".join(SCOPES), help="What it may do, once for each."),
+        typer.Option(
+            callback=_check_scopes, metavar="|".join(SCOPES), help="Scope of the app. Repeat it for each scope."
+        ),
     ],
     organisation: OfOrganisation = None,
     unit: Annotated[
@@ -135,10 +148,10 @@ def app_create(
         typer.Option(
             metavar="ID",
             callback=id_texts.UNIT,
-            help="The unit it is in; else the organisation.",
+            help="Unit of the app. Default: the organisation.",
         ),
     ] = None,
-    sms: Annotated[bool, typer.Option("--sms", help="Its OTPs may go out by SMS.")] = False,
+    sms: Annotated[bool, typer.Option("--sms", help="Allow the app to send OTPs by SMS.")] = False,
     guest: Guests = None,
     credentials: NewFile = None,
     public: Public = None,
@@ -146,7 +159,7 @@ def app_create(
     network: Networks = None,
     as_json: AsJson = False,
 ) -> None:
-    """Register an app, on trial. If its key is made here, only the public half leaves this machine."""
+    """Register an app on trial. If you create its key here, only the public half leaves this machine."""
     place = ctx.obj.target("apps", organisation, unit)
 
     def register(public_key: str) -> Registered:
@@ -160,7 +173,7 @@ def app_create(
 
 @app.command("show")
 def app_show(ctx: typer.Context, *, app: AppId = None, as_json: AsJson = False) -> None:
-    """Show what an app may do, its quotas and keys."""
+    """Show an app's scopes, quotas and keys."""
     _show(ctx.obj.get("apps", app_id(app)), as_json)
 
 
@@ -169,27 +182,31 @@ def app_change(
     ctx: typer.Context,
     *,
     app: AppId = None,
-    name: Annotated[str | None, typer.Option(help="Another name.")] = None,
+    name: Annotated[str | None, typer.Option(help="New name.")] = None,
     scope: Annotated[
         list[str] | None,
-        typer.Option(callback=_check_scopes, metavar="|".join(SCOPES), help="In place of those it has, for each."),
+        typer.Option(
+            callback=_check_scopes,
+            metavar="|".join(SCOPES),
+            help="New scopes, which replace the old ones. Repeat it for each scope.",
+        ),
     ] = None,
-    sms: Annotated[bool | None, typer.Option("--sms/--no-sms", help="Whether its OTPs may go out by SMS.")] = None,
+    sms: Annotated[bool | None, typer.Option("--sms/--no-sms", help="Whether the app may send OTPs by SMS.")] = None,
     unit: Annotated[
         str | None,
         typer.Option(
             metavar="ID",
             callback=id_texts.UNIT,
-            help="Another unit.",
+            help="New unit.",
         ),
     ] = None,
     version: Version = None,
     as_json: AsJson = False,
 ) -> None:
-    """Change an app's name, scopes, SMS or unit; ask for it, if a live app is to be more or called otherwise."""
+    """Change an app's name, scopes, SMS or unit. For a live app, a new name or more rights need an approval."""
     body = given(name=name, scopes=scope or None, sms=sms, unit=unit)
     if not body:
-        raise typer.BadParameter("say what is to change", param_hint="--name, --scope, --sms, --unit")
+        raise typer.BadParameter("say what to change", param_hint="--name, --scope, --sms, --unit")
     changed = ctx.obj.patch("apps", app_id(app), body=body, version=version)
     if "operation" in changed:
         asked(ctx.obj, changed, as_json)
@@ -207,7 +224,7 @@ def app_guests(
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Set the guests of an app, in place of those it had. Asks before, if none is given: it has none then."""
+    """Set the guests of an app, which replace the old ones. Without --guest, the command asks, then removes all."""
     known = app_id(app)
     with failures_as_lines():
         confirm(f"Leave app {known} without guests?", yes=yes or bool(guest))
@@ -216,7 +233,7 @@ def app_guests(
 
 @app.command("go-live")
 def app_go_live(ctx: typer.Context, *, app: AppId = None, as_json: AsJson = False) -> None:
-    """Ask that an app may send to anybody."""
+    """Request that an app goes live. It may then send to anybody."""
     asked(ctx.obj, ctx.obj.post("apps", app_id(app), "go-live"), as_json)
 
 
@@ -225,18 +242,18 @@ def app_quota(
     ctx: typer.Context,
     *,
     app: AppId = None,
-    per_minute: Annotated[int, typer.Option(min=1, help="Messages a minute.")],
-    per_day: Annotated[int, typer.Option(min=1, help="Messages a day.")],
+    per_minute: Annotated[int, typer.Option(min=1, help="Messages per minute.")],
+    per_day: Annotated[int, typer.Option(min=1, help="Messages per day.")],
     as_json: AsJson = False,
 ) -> None:
-    """Ask for other quotas of a live app."""
+    """Request other quotas for a live app."""
     body = {"per_minute": per_minute, "per_day": per_day}
     asked(ctx.obj, ctx.obj.post("apps", app_id(app), "quota", body=body), as_json)
 
 
 @app.command("trial")
 def app_trial(ctx: typer.Context, *, app: AppId = None, reason: Reason, as_json: AsJson = False) -> None:
-    """Put a live app back on trial, at once: it sends to its guests only."""
+    """Put a live app back on trial immediately. It then sends to its guests only."""
     _show(ctx.obj.post("apps", app_id(app), "trial", body={"reason": reason}), as_json)
 
 
@@ -245,16 +262,15 @@ def _show(shown: Answer, as_json: bool) -> None:
     lines = [
         f"{shown['app']} {text(shown['name'])}, version {shown['version']}",
         f"  of unit {shown['unit']}, organisation {shown['organisation']}",
-        f"  {shown['mode']}, {shown['per_minute']} a minute, {shown['per_day']} a day, "
-        f"{counted(shown['guests'], 'guest')}, {'with' if shown['sms'] else 'no'} SMS, "
-        f"{counted(shown['webhooks'], 'webhook')}",
+        (
+            f"  {shown['mode']}, {shown['per_minute']} per minute, {shown['per_day']} per day, "
+            f"{counted(shown['guests'], 'guest')}, {'with' if shown['sms'] else 'no'} SMS, "
+            f"{counted(shown['webhooks'], 'webhook')}"
+        ),
         f"  scopes {' '.join(shown['scopes'])}",
         *(line.rstrip() for line in keys),
     ]
     say("\n".join(lines), shown, as_json)
-
-
-# Webhooks
 
 
 @webhook.command("list")
@@ -277,18 +293,18 @@ def webhook_list(ctx: typer.Context, *, app: AppId = None, as_json: AsJson = Fal
 )
 def webhook_create(
     ctx: typer.Context,
-    url: Annotated[str, typer.Argument(help="Where events are sent, https.")],
+    url: Annotated[str, typer.Argument(help="Public https address to which events are sent.")],
     *,
     app: AppId = None,
     event: Annotated[
         list[str],
         typer.Option(
-            callback=_check_events, metavar="EVENT", help=f"What it is told of, once for each: {EVENT_NAMES}."
+            callback=_check_events, metavar="EVENT", help=f"Event to send. Repeat it for each of {EVENT_NAMES}."
         ),
     ],
     as_json: AsJson = False,
 ) -> None:
-    """Register a webhook. Its secret is shown this once."""
+    """Register a webhook. Its secret is shown only now."""
     made = ctx.obj.post("apps", app_id(app), "webhooks", body={"url": url, "events": event})
     lines = [f"Registered webhook {made['id']}.", f"  public key {made['public_key']}"]
     say("\n".join([*lines, f"  secret {made['secret']}"] if made.get("secret") else lines), made, as_json)
@@ -302,23 +318,25 @@ def webhook_change(
     webhook: WebhookId,
     *,
     app: AppId = None,
-    url: Annotated[str | None, typer.Option(help="Another address, https.")] = None,
+    url: Annotated[str | None, typer.Option(help="New https address.")] = None,
     event: Annotated[
         list[str] | None,
         typer.Option(
-            callback=_check_events, metavar="EVENT", help=f"In place of those it is told of, for each: {EVENT_NAMES}."
+            callback=_check_events,
+            metavar="EVENT",
+            help=f"New events, which replace the old ones. Repeat it for each of {EVENT_NAMES}.",
         ),
     ] = None,
     paused: Annotated[
         bool | None,
-        typer.Option("--pause/--resume", help="Send nothing there, nor what happens meanwhile later on; or go on."),
+        typer.Option("--pause/--resume", help="Pause the webhook, or resume it. Events of the pause are never sent."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Change where a webhook leads and what it is told of, pause or resume it. The first two take a fresh sign-in."""
+    """Change a webhook's address or events, or pause or resume it. Address and events need a fresh sign-in."""
     body = given(url=url, events=event or None, paused=paused)
     if not body:
-        raise typer.BadParameter("say what is to change", param_hint="--url, --event, --pause, --resume")
+        raise typer.BadParameter("say what to change", param_hint="--url, --event, --pause, --resume")
     changed = ctx.obj.patch("apps", app_id(app), "webhooks", webhook, body=body)
     state = f", {changed['disabled']}" if changed.get("disabled") else ""
     say(f"{changed['id']} {text(changed['url'])}{state}\n  events {' '.join(changed['events'])}", changed, as_json)
@@ -333,14 +351,11 @@ def webhook_remove(
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Remove a webhook: nothing is sent there any more."""
+    """Remove a webhook. The service then sends no events to it."""
     with failures_as_lines():
         confirm(f"Remove webhook {webhook}?", yes=yes)
     ctx.obj.delete("apps", app_id(app), "webhooks", webhook)
     say(f"Removed webhook {webhook}.", {"id": webhook, "state": "removed"}, as_json)
-
-
-# Keys
 
 
 @key.command("add", epilog=examples("key add --app ppppppppppppa --credentials passport-2.json"))
@@ -354,7 +369,7 @@ def key_add(
     network: Networks = None,
     as_json: AsJson = False,
 ) -> None:
-    """Give an app one more key: first add, then change over, then revoke the old one."""
+    """Add a key to an app. Add the new key first, change over to it, and then revoke the old one."""
     known = app_id(app)
 
     def register(public_key: str) -> Registered:
@@ -369,14 +384,14 @@ def key_add(
 def key_revoke(
     ctx: typer.Context,
     key: Annotated[
-        str, typer.Argument(callback=id_texts.KEY, help="Id of the key, with or without the app's before it.")
+        str, typer.Argument(callback=id_texts.KEY, help="Id of the key, with or without the app's id before it.")
     ],
     *,
     app: AppId = None,
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Revoke a key: nothing that it signs is accepted any more."""
+    """Revoke a key. The service then accepts nothing that it signs."""
     of_app, _, id = key.rpartition(".")
     known = of_app or app_id(app)
     with failures_as_lines():
@@ -404,8 +419,9 @@ def _with_key(desk: Desk, file: Path | None, public: str | None, register: Calla
 
 
 def _with_new_key(desk: Desk, file: Path, register: Callable[[str], Registered]) -> Registered:
-    """Make a key, have its public half registered, write the credentials. The file is made first: a key that could
-    not be written down would be lost.
+    """Create a key, register its public half, and write the credentials.
+
+    The file is created first, because a key that cannot be written would be lost.
     """
     private_key, (url, audience) = IdentityKey.new(secrets.token_bytes), desk.address()
     with failures_as_lines(), _new_file(file) as write:
@@ -417,16 +433,16 @@ def _with_new_key(desk: Desk, file: Path, register: Callable[[str], Registered])
 
 @contextmanager
 def _new_file(path: Path) -> Generator[Callable[[str], Any]]:
-    """Readable by its owner only; removed again if the block fails."""
+    """Create a file that only its owner can read. Remove it again if the block fails."""
     try:
         made = os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="utf-8")
     except FileExistsError:
-        raise CommandFailed("file_exists", f"{path} is there already; a key is never overwritten") from None
+        raise CommandFailed("file_exists", f"{path} exists already; a key is never overwritten") from None
     except OSError as error:
         raise CommandFailed("file_unusable", f"{path}: {error.strerror}") from None
     try:
         with made:
             yield made.write
-    except BaseException:  # broken off as well: half a file of credentials is none
+    except BaseException:  # also after Ctrl-C: a half-written file of credentials is useless
         path.unlink(missing_ok=True)
         raise

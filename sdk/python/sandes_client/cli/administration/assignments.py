@@ -1,4 +1,4 @@
-"""`sandes-admin assignment`: who has which role, where and until when."""
+"""Implements `sandes-admin assignment`: which administrator has which role, at which unit and until when."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ ROLES = (
     *("trace_requester", "trace_approver", "auditor"),
 )
 
-assignment = command_group("Roles: who has which, at what unit and below it, until when.")
+assignment = command_group("Manage roles: who has which role, at which unit and below it, and until when.")
 
 
 @assignment.command("list", epilog=examples("assignment list", "assignment list --unit ccccccccccccc"))
@@ -43,7 +43,7 @@ def assignment_list(
     limit: Limit = 250,
     as_json: AsJson = False,
 ) -> None:
-    """List who has which role at a unit and below it."""
+    """List the roles at a unit and below it."""
     found = ctx.obj.every("assignments", "assignments", limit=limit, **ctx.obj.place("roles", organisation, unit))
     columns = [
         Shown("name", field("name")),
@@ -78,7 +78,7 @@ def assignment_grant(
         typer.Option(
             metavar="ID",
             callback=id_texts.UNIT,
-            help="Where it counts, with all below; else in the whole organisation.",
+            help="Unit at which the role counts, and below it. Default: the whole organisation.",
         ),
     ] = None,
     administrator: Annotated[
@@ -86,15 +86,19 @@ def assignment_grant(
         typer.Option(
             metavar="ID",
             callback=id_texts.ADMINISTRATOR,
-            help="Who gets it, if they are an administrator already.",
+            help="Id of an existing administrator who gets the role.",
         ),
     ] = None,
-    email: Annotated[str | None, typer.Option(help="Or somebody new, who is invited by e-mail.")] = None,
-    name: Annotated[str | None, typer.Option(help="The new person's name.")] = None,
+    email: Annotated[
+        str | None, typer.Option(help="E-mail address of a new administrator. The service invites them by e-mail.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the new administrator.")] = None,
     home: Annotated[
         str | None,
         typer.Option(
-            metavar="UNIT", callback=id_texts.UNIT, help="The unit the new person works in; --unit if left out."
+            metavar="UNIT",
+            callback=id_texts.UNIT,
+            help="Unit in which the new administrator works. Default: the value of --unit.",
         ),
     ] = None,
     until: Annotated[
@@ -102,12 +106,12 @@ def assignment_grant(
         typer.Option(
             parser=typed_day,
             metavar="YYYY-MM-DD",
-            help="Last day (in India) it counts.",
+            help="Last day (in India) on which the role counts.",
         ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Ask for a role for somebody: an officer of another unit approves it."""
+    """Request a role for an administrator. An officer of another unit approves it."""
     if (administrator is None) == (email is None) or (email is None) != (name is None):
         raise typer.BadParameter("give either --administrator, or --email and --name", param_hint="--administrator")
     of = organisation or ctx.obj.home()
@@ -122,17 +126,20 @@ def assignment_grant(
 def assignment_revoke(
     ctx: typer.Context,
     assignment: Annotated[
-        str, typer.Argument(metavar="ASSIGNMENT", callback=id_texts.ASSIGNMENT, help="Id that `list` shows.")
+        str,
+        typer.Argument(
+            metavar="ASSIGNMENT", callback=id_texts.ASSIGNMENT, help="Id of the assignment, as `list` shows it."
+        ),
     ],
     *,
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Take a role away, at once; that of a nodal officer, of an auditor or of who traces with a second person."""
+    """Remove a role immediately. The roles of nodal officers, auditors and tracers need a second person."""
     with failures_as_lines():
-        confirm("Take this role away?", yes=yes)
+        confirm("Remove this role?", yes=yes)
     answer = ctx.obj.delete("assignments", assignment)
     if answer:
         asked(ctx.obj, answer, as_json)
         return
-    say(f"Taken away: {assignment}.", {"id": assignment, "state": "taken"}, as_json)
+    say(f"Removed: {assignment}.", {"id": assignment, "state": "taken"}, as_json)

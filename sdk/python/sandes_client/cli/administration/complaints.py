@@ -1,4 +1,4 @@
-"""`sandes-admin complaint`: what people complain of, looked into and decided."""
+"""Implements `sandes-admin complaint`: listing, assigning and resolving complaints."""
 
 from __future__ import annotations
 
@@ -26,10 +26,11 @@ from sandes_client.cli.administration.showing import (
 
 OUTCOMES = ("upheld", "dismissed", "not_ours")
 
-complaint = command_group("Complaints about officials, groups and apps of the organisation.")
+complaint = command_group("Handle complaints about officials, groups and apps of the organisation.")
 
 ComplaintId = Annotated[
-    str, typer.Argument(metavar="COMPLAINT", callback=id_texts.COMPLAINT, help="Id that `list` shows.")
+    str,
+    typer.Argument(metavar="COMPLAINT", callback=id_texts.COMPLAINT, help="Id of the complaint, as `list` shows it."),
 ]
 
 
@@ -44,7 +45,7 @@ def complaint_list(
     organisation: OfOrganisation = None,
     unit: InUnit = None,
     resolved: Annotated[
-        bool, typer.Option("--resolved", help="Those that are decided, in place of the others.")
+        bool, typer.Option("--resolved", help="Show resolved complaints instead of open ones.")
     ] = False,
     limit: Limit = 50,
     as_json: AsJson = False,
@@ -60,14 +61,14 @@ def complaint_list(
         Shown("state", lambda one: one.get("outcome") or one["state"]),
         Shown("reported", time_of("reported_at")),
         Shown("reporter", field("reporter"), whole=True),
-        Shown("given to", field("assigned_to"), whole=True),
+        Shown("assigned to", field("assigned_to"), whole=True),
     ]
     show_list(found, columns, as_json)
 
 
 @complaint.command("show")
 def complaint_show(ctx: typer.Context, complaint: ComplaintId, *, as_json: AsJson = False) -> None:
-    """Show a complaint with what was said."""
+    """Show a complaint with its text."""
     _show(ctx.obj.get("complaints", complaint), as_json)
 
 
@@ -82,12 +83,12 @@ def complaint_assign(
             "--to",
             metavar="ADMINISTRATOR",
             callback=id_texts.ADMINISTRATOR,
-            help="Who looks into it; else you.",
+            help="Id of the administrator who handles it. Default: you.",
         ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Give a complaint to somebody who may resolve it."""
+    """Assign a complaint to an administrator who may resolve it."""
     who = to or ctx.obj.get("me")["administrator"]
     _show(ctx.obj.post("complaints", complaint, "assign", body={"administrator": who}), as_json)
 
@@ -100,12 +101,12 @@ def complaint_resolve(
     complaint: ComplaintId,
     *,
     outcome: Annotated[
-        str, typer.Option(callback=one_of(*OUTCOMES), metavar="|".join(OUTCOMES), help="What became of it.")
+        str, typer.Option(callback=one_of(*OUTCOMES), metavar="|".join(OUTCOMES), help="Result of the complaint.")
     ],
-    note: Annotated[str, typer.Option(help="For those who look after complaints.")] = "",
+    note: Annotated[str, typer.Option(help="Note for those who handle complaints.")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Say what became of a complaint."""
+    """Resolve a complaint and record the result."""
     body = {"outcome": outcome, "note": note}
     _show(ctx.obj.post("complaints", complaint, "resolve", body=body), as_json)
 
@@ -117,7 +118,7 @@ def _show(shown: Answer, as_json: bool) -> None:
         "unit": "unit",
         "reporter": "reporter",
         "reported_at": "reported",
-        "assigned_to": "given to",
+        "assigned_to": "assigned to",
         "outcome": "outcome",
         "resolved_at": "resolved",
         "note": "note",

@@ -1,4 +1,4 @@
-"""What every command of `sandes-admin` needs: who is signed in, calls in their name, one line for what goes wrong."""
+"""Provides what every command of `sandes-admin` needs: the sign-in, calls of the API, and one line for each error."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ ANY_VERSION = "*"
 
 @dataclass(slots=True)
 class Desk:
-    """The options common to all commands. A call that is refused ends the command, with a line of why.
+    """Holds the options common to all commands. A refused call ends the command with one line that states the reason.
 
-    What asks for a fresh sign-in is asked for again after one, if there is a terminal to ask at.
+    If a call needs a fresh sign-in and there is a terminal, the desk asks for one and repeats the call.
     """
 
     endpoints: Path | None
@@ -46,7 +46,7 @@ class Desk:
         return dict(self.done(lambda api: api.get(*path, **query)))
 
     def post(self, *path: str, body: Any = None, not_found: str | None = None) -> Answer:
-        """`not_found` is said in place of the general words of that refusal."""
+        """Call the API and return its answer. `not_found` replaces the general text of that refusal."""
 
         def call(api: AdminClient) -> Any:
             try:
@@ -75,8 +75,9 @@ class Desk:
         wanted: Callable[[Answer], bool] = lambda _: True,
         **query: str | int | None,
     ) -> Iterator[Answer]:
-        """Entries of a list that are `wanted`, page by page, at most `limit`: that there are more is said to standard
-        error. `name` is the field that a page has them in.
+        """Yield at most `limit` entries of a list that are `wanted`, page by page.
+
+        A note on standard error says if there are more. `name` is the field of a page that holds its entries.
         """
 
         def entries() -> Iterator[Answer]:
@@ -90,17 +91,19 @@ class Desk:
 
         for count, entry in enumerate(filter(wanted, entries())):
             if count == limit:
-                typer.echo(f"There are more than these {limit}: see --limit.", err=True)
+                typer.echo(f"There are more than these {limit}. Use --limit to see them.", err=True)
                 return
             yield entry
 
     def home(self) -> str:
-        """The organisation one works in."""
+        """Return the id of the organisation in which the user works."""
         return str(self.get("me")["home"]["organisation"])
 
     def place(self, kind: str, organisation: str | None, unit: str | None) -> dict[str, str | None]:
-        """Where to read what is of this `kind`, as it is called in what roles let one do: the place that is named; else
-        the organisation one works in, if a role reaches it as a whole; else the one unit at which one has a role.
+        """Return the place of which to read things of this `kind`. `kind` is the name in the roles' rights.
+
+        The order is: the place that the options name; the user's organisation, if a role reaches all of it; the only
+        unit at which the user has a role.
         """
         if organisation or unit:
             return {"organisation": organisation, "unit": unit}
@@ -117,13 +120,13 @@ class Desk:
         return {"organisation": of, "unit": at}
 
     def target(self, kind: str, organisation: str | None, unit: str | None) -> dict[str, str | None]:
-        """Where to make what is of this `kind`: as `place`, with the organisation always named."""
+        """Return the place at which to create things of this `kind`: that of `place`, with the organisation named."""
         place = self.place(kind, organisation, unit)
         return {"organisation": place["organisation"] or self.home(), "unit": place["unit"]}
 
     @contextmanager
     def admin(self) -> Generator[AdminClient]:
-        """For several calls, of which one that is refused does not end the command. Raises NotSignedIn or
+        """Yield a client for several calls. A refused call does not end the command. Raise NotSignedIn or
         SessionUnusable.
         """
         try:
@@ -132,7 +135,7 @@ class Desk:
             raise NotSignedIn(self.login_command()) from None
 
     def login_command(self) -> str:
-        """How to sign in so that the next command, with the same options, finds the sign-in."""
+        """Return the command that signs in so that the next command with the same options finds the sign-in."""
         session = f" --session {shlex.quote(str(self.session))}" if self.session else ""
         return f"sandes-admin{session} login"
 
@@ -144,7 +147,10 @@ class Desk:
                 if refused.code != "fresh_sign_in_required":
                     raise
                 if not sys.stdin.isatty():
-                    how = f"this takes a sign-in of the last five minutes: `{self.login_command()}`, then again"
+                    how = (
+                        f"this needs a sign-in within the last five minutes: run `{self.login_command()}`, then "
+                        "try again"
+                    )
                     raise CommandFailed(refused.code, f"{how}. Request id: {refused.request_id}.") from None
             self._sign_in_again(api)
             return work(api)
@@ -161,25 +167,27 @@ class Desk:
     # Who is signed in, and where.
 
     def session_file(self) -> Path:
-        """Where the sign-in is kept."""
+        """Return the path of the file that keeps the sign-in."""
         return self.session or user_data_path("sandes", appauthor=False) / "administrator.json"
 
     def admin_endpoints(self) -> AdminEndpoints:
-        """Where administrators sign in and call. Raises BadParameter."""
+        """Return the addresses for signing in and for calls. Raise BadParameter."""
         try:
             if self.endpoints is None:
-                raise EndpointsInvalid("say where administrators sign in: --endpoints FILE")
+                raise EndpointsInvalid("no sign-in address is known; give --endpoints FILE")
             return AdminEndpoints.read(self.endpoints)
         except EndpointsInvalid as error:
             raise typer.BadParameter(str(error), param_hint="--endpoints") from None
 
     def address(self) -> tuple[str, str]:
-        """Address and audience of the app API, for credentials. Raises BadParameter."""
+        """Return the address and audience of the app API, for credentials. Raise BadParameter."""
         try:
             values = read_object(self.endpoints) if self.endpoints else {}
             url, audience = self.url or values.get("http_url"), self.audience or values.get("audience")
             if not url or not audience:
-                raise EndpointsInvalid("say where apps call: --endpoints FILE, or --url and --audience")
+                raise EndpointsInvalid(
+                    "no address of the app API is known; give --endpoints FILE, or --url and --audience"
+                )
             check_address("url", str(url), ("https", "http"))
         except EndpointsInvalid as error:
             raise typer.BadParameter(str(error), param_hint="--endpoints") from None
@@ -190,7 +198,7 @@ class Desk:
             self._api.close()
 
     def _client(self) -> AdminClient:
-        """New tokens are kept for the next command. Raises NotSignedIn or SessionUnusable."""
+        """Return a client that keeps new tokens for the next command. Raise NotSignedIn or SessionUnusable."""
         if self._api is None:
             session, file = self._signed_in(), self.session_file()
             self._api = session.client(lambda tokens: replace(session, tokens=tokens).save(file))
@@ -204,18 +212,18 @@ class Desk:
 
     def _sign_in_again(self, api: AdminClient) -> None:
         session = self._signed_in()
-        typer.echo(f"This takes a sign-in of the last minutes, by {session.email}.", err=True)
+        typer.echo(f"This needs a fresh sign-in by {session.email}.", err=True)
         api.tokens = sign_in(Cognito(session.cognito_url, session.admin_client), session.email)
         replace(session, tokens=api.tokens).save(self.session_file())
 
-    # The operators' functions: one makes the first administrators, one writes rows anew for another pepper.
+    # Operators' functions: one creates the first administrators, the other rewrites rows for another pepper.
 
     def operate(self, operation: str, **parameters: str) -> Answer:
-        """Raises CommandFailed or BadParameter."""
+        """Call the operators' function. Raise CommandFailed or BadParameter."""
         return self._operated("operator", operation, parameters)
 
     def rekey(self, operation: str) -> Answer:
-        """Raises CommandFailed or BadParameter."""
+        """Call the function that rewrites rows for another pepper. Raise CommandFailed or BadParameter."""
         return self._operated("rekey", operation, {})
 
     def _operated(self, name: str, operation: str, parameters: Mapping[str, str]) -> Answer:
@@ -230,7 +238,9 @@ class Desk:
     def _operator(self, name: str) -> Operator:
         if self.endpoints is None:
             if not self.operator:
-                raise typer.BadParameter("say whom to call: --endpoints FILE or --operator", param_hint="--endpoints")
+                raise typer.BadParameter(
+                    "no function is known; give --endpoints FILE or --operator", param_hint="--endpoints"
+                )
             return Operator(self.operator)
         try:
             return Operator.read(self.endpoints, function=self.operator, name=name)
@@ -239,7 +249,7 @@ class Desk:
 
 
 def _named(places: Mapping[tuple[str, str], str | None], home: str) -> str:
-    """Organisations and units as options, with the names of the units."""
+    """Return organisations and units as options, with the names of the units."""
     names = {place: f" ({text(name)})" if name else "" for place, name in sorted(places.items())}
     ours = [f"{unit}{name}" for (of, unit), name in names.items() if of == home]
     elsewhere = [f"--organisation {of} --unit {unit}{name}" for (of, unit), name in names.items() if of != home]
@@ -247,5 +257,5 @@ def _named(places: Mapping[tuple[str, str], str | None], home: str) -> str:
 
 
 def _tag(version: int | None) -> str:
-    """The ETag of a version; of any if none is named."""
+    """Return the ETag of a version, or `*` if no version is named."""
     return ANY_VERSION if version is None else f'"{version}"'

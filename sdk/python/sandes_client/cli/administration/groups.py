@@ -1,4 +1,4 @@
-"""`sandes-admin group`: official groups, owned by units of an organisation."""
+"""Implements `sandes-admin group`: official groups, which units of an organisation own."""
 
 from __future__ import annotations
 
@@ -24,7 +24,9 @@ from sandes_client.cli.administration.showing import (
 )
 from sandes_client.cli.session import confirm, failures_as_lines
 
-group = command_group("Official groups: of a unit, for its officials, or for citizens who receive.")
+group = command_group(
+    "Manage official groups. A unit owns them. Their members are officials, or citizens who only receive."
+)
 
 GroupId = Annotated[
     str,
@@ -40,11 +42,11 @@ Admins = Annotated[
         "--admin",
         metavar="ACCOUNT",
         callback=id_texts.ACCOUNT,
-        help="An official of the organisation, for each.",
+        help="Account id of an official of the organisation. Repeat it for each admin.",
     ),
 ]
 Posting = Annotated[
-    str | None, typer.Option(callback=one_of("all", "admins"), metavar="all|admins", help="Who posts to it.")
+    str | None, typer.Option(callback=one_of("all", "admins"), metavar="all|admins", help="Who may post to the group.")
 ]
 
 
@@ -57,7 +59,7 @@ def group_list(
     limit: Limit = 250,
     as_json: AsJson = False,
 ) -> None:
-    """List the official groups of an organisation, or of one unit."""
+    """List the official groups of an organisation or of one unit."""
     found = ctx.obj.every("groups", "groups", limit=limit, **ctx.obj.place("groups", organisation, unit))
     shown = ("group", "name", "audience", "unit")
     columns = [Shown(name, field(name), whole=name in ("group", "unit")) for name in shown]
@@ -74,26 +76,28 @@ def group_list(
 def group_create(
     ctx: typer.Context,
     *,
-    name: Annotated[str, typer.Option(help="Its name, at most 100 characters.")],
+    name: Annotated[str, typer.Option(help="Name of the group, at most 100 characters.")],
     organisation: OfOrganisation = None,
     unit: Annotated[
         str | None,
         typer.Option(
             metavar="ID",
             callback=id_texts.UNIT,
-            help="Whose it is; else the organisation's own.",
+            help="Unit that owns the group. Default: the organisation.",
         ),
     ] = None,
     audience: Annotated[
         str,
-        typer.Option(callback=one_of("officials", "citizens"), metavar="officials|citizens", help="Whom it is for."),
+        typer.Option(
+            callback=one_of("officials", "citizens"), metavar="officials|citizens", help="Audience of the group."
+        ),
     ] = "officials",
     posting: Posting = None,
-    open: Annotated[bool, typer.Option("--open", help="Its audience may join without being added.")] = False,
+    open: Annotated[bool, typer.Option("--open", help="Allow people in the audience to join by themselves.")] = False,
     admin: Admins = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make an official group. In one for citizens, admins post."""
+    """Create an official group. In a group for citizens, only admins post."""
     place = ctx.obj.target("groups", organisation, unit)
     body = given(**place, name=name, audience=audience, posting=posting, open=open, admins=admin)
     _show(ctx.obj.post("groups", body=body), as_json)
@@ -110,16 +114,18 @@ def group_change(
     ctx: typer.Context,
     group: GroupId,
     *,
-    name: Annotated[str | None, typer.Option(help="Another name.")] = None,
+    name: Annotated[str | None, typer.Option(help="New name.")] = None,
     posting: Posting = None,
-    open: Annotated[bool | None, typer.Option("--open/--closed", help="Whether its audience may join.")] = None,
+    open: Annotated[
+        bool | None, typer.Option("--open/--closed", help="Whether people in the audience may join by themselves.")
+    ] = None,
     version: Version = None,
     as_json: AsJson = False,
 ) -> None:
-    """Change a group's name, who posts, or whether it is open."""
+    """Change a group's name, who may post to it, or whether it is open."""
     body = given(name=name, posting=posting, open=open)
     if not body:
-        raise typer.BadParameter("say what is to change", param_hint="--name, --posting, --open")
+        raise typer.BadParameter("say what to change", param_hint="--name, --posting, --open")
     _show(ctx.obj.patch("groups", group, body=body, version=version), as_json)
 
 
@@ -129,11 +135,11 @@ def group_admins(
     group: GroupId,
     *,
     admin: Admins = None,
-    none: Annotated[bool, typer.Option("--none", help="Take all admins away.")] = False,
+    none: Annotated[bool, typer.Option("--none", help="Remove all admins.")] = False,
     version: Version = None,
     as_json: AsJson = False,
 ) -> None:
-    """Set the admins of a group, in place of those it had, who stay members."""
+    """Set the admins of a group, which replace the old ones. Former admins stay members."""
     if none == bool(admin):
         raise typer.BadParameter("give --admin for each of them, or --none", param_hint="--admin")
     _show(ctx.obj.put("groups", group, "admins", body={"admins": admin or []}, version=version), as_json)
@@ -144,7 +150,7 @@ def group_transfer(
     ctx: typer.Context,
     group: GroupId,
     *,
-    unit: Annotated[str, typer.Option(metavar="ID", callback=id_texts.UNIT, help="Whose it is to be.")],
+    unit: Annotated[str, typer.Option(metavar="ID", callback=id_texts.UNIT, help="Unit that takes over the group.")],
     as_json: AsJson = False,
 ) -> None:
     """Move a group to another unit of its organisation."""
@@ -153,9 +159,9 @@ def group_transfer(
 
 @group.command("dissolve")
 def group_dissolve(ctx: typer.Context, group: GroupId, *, yes: Yes = False, as_json: AsJson = False) -> None:
-    """Dissolve a group, for good."""
+    """Dissolve a group permanently."""
     with failures_as_lines():
-        confirm(f"Dissolve group {group} for good?", yes=yes)
+        confirm(f"Dissolve group {group} permanently?", yes=yes)
     ctx.obj.delete("groups", group)
     say(f"Dissolved group {group}.", {"group": group, "state": "dissolved"}, as_json)
 

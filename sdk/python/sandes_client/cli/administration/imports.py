@@ -1,4 +1,4 @@
-"""`sandes-admin import`: officials from a file, checked first and committed then, with progress."""
+"""Implements `sandes-admin import`: verifying officials from a file, in a check and a commit."""
 
 from __future__ import annotations
 
@@ -45,25 +45,26 @@ _FORMATS = {".csv": "csv", ".xlsx": "xlsx"}
 _WORKING = ("checking", "committing")
 _BEFORE_COMMIT = ("open", "checking", "checked")
 
-_HELP = "Officials from a file of up to 100,000 rows, CSV or XLSX: checked first, committed then."
+_HELP = "Verify officials from a CSV or XLSX file of up to 100,000 rows. Check the file first, then commit it."
 
 imports = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
     help=_HELP,
     short_help=_HELP,
-    epilog="Exit status: 0 done, 1 refused or not reached (one line `error: <code>: ...`), 2 wrong usage, "
-    f"{BAD_ROWS} rows are not good, or the import failed.",
+    epilog="Exit status: 0 done, 1 refused or no answer (one line `error: <code>: ...`), 2 wrong usage, "
+    f"{BAD_ROWS} rows have errors, or the import failed.",
 )
 
 ImportId = Annotated[
-    str, typer.Argument(metavar="IMPORT", callback=id_texts.IMPORT, help="Id that `import check` printed.")
+    str,
+    typer.Argument(metavar="IMPORT", callback=id_texts.IMPORT, help="Id of the import, as `import check` printed it."),
 ]
-Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Stay until it is done.")]
+Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until it is done.")]
 
 
 def upload(url: str, fields: dict[str, str], file: Path) -> None:
-    """Upload a file by the form that the service gave. Raises CommandFailed or Unreachable."""
+    """Upload a file with the form that the service gave. Raise CommandFailed or Unreachable."""
     try:
         headers, body = encode_form(fields, file.read_bytes())
         answer = httpx.post(url, headers=headers, content=body, timeout=UPLOAD_SECONDS)
@@ -72,7 +73,7 @@ def upload(url: str, fields: dict[str, str], file: Path) -> None:
     except httpx.TransportError as error:
         raise Unreachable(why_unreachable(error)) from None
     if not answer.is_success:
-        raise CommandFailed("upload_refused", f"the file was not taken: HTTP {answer.status_code}")
+        raise CommandFailed("upload_refused", f"the upload was refused: HTTP {answer.status_code}")
 
 
 @imports.command(
@@ -80,26 +81,28 @@ def upload(url: str, fields: dict[str, str], file: Path) -> None:
 )
 def import_check(
     ctx: typer.Context,
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="Rows: .csv or .xlsx.")],
+    file: Annotated[
+        Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="File with the rows, .csv or .xlsx.")
+    ],
     *,
     organisation: OfOrganisation = None,
     unit: Annotated[
         str | None,
         typer.Option(
-            metavar="ID", callback=id_texts.UNIT, help="The unit of rows that name none; else the organisation."
+            metavar="ID", callback=id_texts.UNIT, help="Unit of rows that name none. Default: the organisation."
         ),
     ] = None,
-    client_ref: Annotated[str | None, typer.Option(help="A reference of yours.")] = None,
+    client_ref: Annotated[str | None, typer.Option(help="Your own reference for the import.")] = None,
     wait: Wait = True,
     as_json: AsJson = False,
 ) -> None:
-    """Upload a file and have it checked: nothing is changed. Prints what a commit would do, and what is wrong.
+    """Upload a file and check it. Nothing is changed. Prints what a commit would do, and the errors found.
 
-    Ctrl-C ends the command, not the check: `show` goes on from its id.
+    Ctrl-C ends the command, not the check. `import show` continues from the id.
     """
     form = _FORMATS.get(file.suffix.lower())
     if form is None:
-        raise typer.BadParameter("the file's name ends with .csv or .xlsx", param_hint="FILE")
+        raise typer.BadParameter("the file's name must end with .csv or .xlsx", param_hint="FILE")
     desk: Desk = ctx.obj
     place = desk.target("people", organisation, unit)
     made = desk.post("imports", body=given(**place, format=form, client_ref=client_ref))
@@ -117,12 +120,12 @@ def import_commit(
     *,
     yes: Yes = False,
     results: Annotated[
-        Path | None, typer.Option(dir_okay=False, help="Write what became of each row to this CSV file.")
+        Path | None, typer.Option(dir_okay=False, help="Write the result of each row to this CSV file.")
     ] = None,
     wait: Wait = True,
     as_json: AsJson = False,
 ) -> None:
-    """Do what the check has found good. More than 500 rows take a fresh sign-in."""
+    """Commit the rows that the check found good. More than 500 rows need a fresh sign-in."""
     desk: Desk = ctx.obj
     now = desk.get("imports", id)
     with failures_as_lines():
@@ -131,7 +134,7 @@ def import_commit(
             why = f"the import failed: {_why(now)}"
             raise CommandFailed("import_failed", f"{why}; correct the file and run `sandes-admin import check` again")
         if not yes:
-            confirm(f"{_planned(now)}: do it?", yes=False)
+            confirm(f"{_planned(now)}. Continue?", yes=False)
     now = desk.post("imports", id, "commit", body={"dry_run": False})
     now = _waited(desk, now) if wait else now
     if results is not None and now["state"] not in _WORKING:
@@ -144,10 +147,10 @@ def import_show(
     ctx: typer.Context,
     id: ImportId,
     *,
-    wait: Annotated[bool, typer.Option("--wait", help="Stay until it is done, with a progress bar.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until it is done, with a progress bar.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show how far an import is, and its first findings."""
+    """Show the progress of an import, and its first findings."""
     now = ctx.obj.get("imports", id)
     _end(_waited(ctx.obj, now) if wait else now, as_json)
 
@@ -180,10 +183,12 @@ def import_results(
     ctx: typer.Context,
     id: ImportId,
     *,
-    out: Annotated[Path | None, typer.Option(dir_okay=False, help="A CSV file to write; else a table.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(dir_okay=False, help="CSV file to write. Without it, a table is printed.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show what became of each row, by its number."""
+    """Show the result of each row, by its number."""
     with failures_as_lines():
         _refuse_to_overwrite(out)
     found = _results(ctx.obj, id)
@@ -197,7 +202,7 @@ def import_results(
 
 @imports.command("cancel")
 def import_cancel(ctx: typer.Context, id: ImportId, *, yes: Yes = False, as_json: AsJson = False) -> None:
-    """Cancel an import. Finished rows stay, nominations end. Asks first if it was committed."""
+    """Cancel an import. Finished rows stay, and nominations end. The command asks first if the import was committed."""
     lost = "" if yes else lost_with(ctx.obj.get("imports", id))
     with failures_as_lines():
         confirm(f"{lost}: cancel import {id}?", yes=yes or not lost)
@@ -206,19 +211,21 @@ def import_cancel(ctx: typer.Context, id: ImportId, *, yes: Yes = False, as_json
 
 
 def lost_with(now: Answer) -> str:
-    """What cannot be had back, once an import is cancelled; nothing before it is committed."""
+    """Return a text that says what a cancellation loses for good, or an empty text before the commit."""
     if now["state"] not in ("committing", "completed"):
         return ""
     left, nominated = now["valid"] - now["done"], now["counts"].get("nominated", 0)
     lost = [f"{counted(left, 'good row')} will be left undone"] if left else []
     lost += (
-        [f"who was nominated will not be verified by it any more ({counted(nominated, 'row')})"] if nominated else []
+        [f"nominations of this import will not lead to verifications ({counted(nominated, 'row')})"]
+        if nominated
+        else []
     )
     return ", and ".join(lost)
 
 
 def _waited(desk: Desk, now: Answer) -> Answer:
-    """As it is once it neither checks nor commits."""
+    """Poll until the import neither checks nor commits, and return its state."""
     with _progress() as draw:
         draw(now)
         while now["state"] in _WORKING:
@@ -230,7 +237,7 @@ def _waited(desk: Desk, now: Answer) -> Answer:
 
 @contextmanager
 def _progress() -> Generator[Callable[[Answer], None]]:
-    """Takes each state of an import and draws it on standard error, if that is a terminal."""
+    """Yield a function that draws each state of an import on standard error, if that is a terminal."""
     console = Console(stderr=True)
     columns = (TextColumn("{task.description:<10}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
@@ -248,13 +255,13 @@ def _results(desk: Desk, id: str) -> Iterator[Answer]:
 
 
 def _refuse_to_overwrite(file: Path | None) -> None:
-    """Raises CommandFailed."""
+    """Refuse to overwrite a file. Raise CommandFailed."""
     if file is not None and file.exists():
-        raise CommandFailed("file_exists", f"{file} is there already; name another file")
+        raise CommandFailed("file_exists", f"{file} exists already; name another file")
 
 
 def _write(found: Iterator[Answer], file: Path) -> int:
-    """How many rows. Ends the command if the file cannot be written."""
+    """Write the results and return the number of rows. End the command if the file cannot be written."""
     count = 0
     with failures_as_lines():
         try:
@@ -286,7 +293,7 @@ def _rows(now: Answer) -> str:
 
 
 def _end(now: Answer, as_json: bool) -> None:
-    """Show the import; exit with 3 if rows are not good."""
+    """Show the import. Exit with status 3 if rows have errors."""
     if as_json:
         typer.echo(json.dumps(now, ensure_ascii=False))
     elif now["state"] == "failed":
@@ -296,7 +303,7 @@ def _end(now: Answer, as_json: bool) -> None:
         typer.echo(f"{now['state']} {now['id']}: {counted(now['rows'], 'row')}, {told}")
         if now.get("header_row"):
             sheet = f' of the sheet "{text(now["sheet"])}"' if now.get("sheet") else ""
-            typer.echo(f"names of columns are in row {now['header_row']}{sheet}")
+            typer.echo(f"column names are in row {now['header_row']}{sheet}")
         if now["state"] not in _BEFORE_COMMIT:
             typer.echo(f"done {now['done']} of {now['valid']}: {_counts(now['counts'])}")
         _say_findings(now, now["findings"])
@@ -305,13 +312,13 @@ def _end(now: Answer, as_json: bool) -> None:
 
 
 def _say_why(now: Answer) -> None:
-    """Of a file that is of no use: the reason, which is the first finding, and rows only if they are what is wrong."""
+    """Print why a file cannot be used: the first finding. Print rows only if they are the cause."""
     typer.echo(f"failed {now['id']}: {_why(now)}")
     _say_findings(now, now["findings"][1:])
 
 
 def _why(now: Answer) -> str:
-    """Of an import that failed: the code, and the finding that tells the reason."""
+    """Return why an import failed: the code, and the finding that explains it."""
     why = now["findings"][0] if now["findings"] else None
     reason = f": {text(why['field'])}: {text(why['message'])} ({why['code']})" if why else ""
     return f"{now.get('failure')}{reason}"
@@ -332,4 +339,4 @@ def _say_findings(now: Answer, findings: list[Answer]) -> None:
     ]
     show_list(findings[:FINDINGS_SHOWN], columns, as_json=False)
     if now["invalid"] > FINDINGS_SHOWN:
-        typer.echo(f"and more; all of them: sandes-admin import results {now['id']}")
+        typer.echo(f"and more; to see all: sandes-admin import results {now['id']}")

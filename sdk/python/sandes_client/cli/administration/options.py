@@ -1,4 +1,4 @@
-"""Options and arguments that several commands of `sandes-admin` have."""
+"""Defines options and arguments that several commands of `sandes-admin` share."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ OfOrganisation = Annotated[
         "--organisation",
         metavar="ID",
         callback=id_texts.ORGANISATION,
-        help="Id of the organisation; the one you work in if left out.",
+        help="Id of the organisation. Default: the one you work in.",
     ),
 ]
 InUnit = Annotated[
@@ -26,25 +26,27 @@ InUnit = Annotated[
         "--unit",
         metavar="ID",
         callback=id_texts.UNIT,
-        help="Id of the unit, all below it included; if left out, all that you may see of the organisation by a role "
-        "for the whole of it, or for one of its units.",
+        help="Id of the unit. Everything below it is included. Default: all that your roles let you see in the "
+        "organisation, or in one of its units.",
     ),
 ]
-Reason = Annotated[str, typer.Option(help="Why; it is kept on the record, and names nobody.")]
+Reason = Annotated[str, typer.Option(help="Reason, which is kept in the audit log. It must not name anybody.")]
 Version = Annotated[
     int | None,
-    typer.Option("--version", min=1, help="Only if it still has the version that `show` printed; else refused."),
+    typer.Option(
+        "--version", min=1, help="Version that `show` printed. The change is refused if there is a newer one."
+    ),
 ]
-Yes = Annotated[bool, typer.Option("--yes", help="Do it without asking.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")]
 
 
 def given(**values: Any) -> dict[str, Any]:
-    """What has a value: the rest stays as it is, or is the service's to choose."""
+    """Return the values that were given. A value that is left out stays as it is, or the service chooses it."""
     return {name: value for name, value in values.items() if value is not None}
 
 
 def typed_day(text: str) -> datetime:
-    """Parse a day of an option. Raises BadParameter."""
+    """Parse a day of an option. Raise BadParameter."""
     try:
         return datetime.strptime(text, "%Y-%m-%d")  # noqa: DTZ007  a day, which `day` places in India
     except ValueError:
@@ -52,7 +54,7 @@ def typed_day(text: str) -> datetime:
 
 
 def day(moment: datetime | None) -> str | None:
-    """The end of a day in India, as it travels: dates in files of officials are meant so, too."""
+    """Return the end of a day in India as it is sent. Dates in files of officials have the same meaning."""
     if moment is None:
         return None
     ends = moment.replace(tzinfo=INDIA) + timedelta(days=1)

@@ -1,4 +1,4 @@
-"""`sandes-admin organisation`, `officer`, `unit`: organisations, who is first in them, and their trees of units."""
+"""Implements `sandes-admin organisation`, `officer` and `unit`: organisations, nodal officers and trees of units."""
 
 from __future__ import annotations
 
@@ -33,9 +33,11 @@ KINDS = ("ministry", "department", "office")
 FIELDS = ("name", "photo", "post", "number", "email", "last_seen")
 AUDIENCES = ("everyone", "officials", "organisation", "nobody")
 
-organisation = command_group("Organisations, and to whom their officials are shown.")
-officer = command_group("Nodal officers: who is first in an organisation.")
-unit = command_group("Units of an organisation, at most eight levels with the organisation itself.")
+organisation = command_group("Manage organisations, and who may see the profiles of their officials.")
+officer = command_group("Appoint nodal officers, who are the first administrators of an organisation.")
+unit = command_group(
+    "Manage the units of an organisation. With the organisation itself, the tree has at most eight levels."
+)
 
 OrganisationId = Annotated[
     str, typer.Argument(metavar="ORGANISATION", callback=id_texts.ORGANISATION, help="Id of the organisation.")
@@ -45,7 +47,7 @@ OwnOrOther = Annotated[
     typer.Argument(
         metavar="ORGANISATION",
         callback=id_texts.ORGANISATION,
-        help="Id of the organisation; the one you work in if left out.",
+        help="Id of the organisation. Default: the one you work in.",
     ),
 ]
 UnitId = Annotated[
@@ -53,20 +55,25 @@ UnitId = Annotated[
     typer.Argument(
         metavar="UNIT",
         callback=id_texts.UNIT,
-        help="Id of the unit; of the organisation, for itself.",
+        help="Id of the unit. The organisation's id names its root unit.",
     ),
 ]
-Name = Annotated[str, typer.Option(help="Its name, at most 128 characters.")]
-Kind = Annotated[str, typer.Option(metavar="|".join(KINDS), callback=one_of(*KINDS), help="What it is.")]
+Name = Annotated[str, typer.Option(help="Name, at most 128 characters.")]
+Kind = Annotated[
+    str, typer.Option(metavar="|".join(KINDS), callback=one_of(*KINDS), help="Kind of organisation or unit.")
+]
 OfficerEmail = Annotated[
-    str, typer.Option("--officer-email", help="Where the first nodal officer is invited; they sign in with it.")
+    str,
+    typer.Option(
+        "--officer-email", help="E-mail address of the first nodal officer, who is invited there and signs in with it."
+    ),
 ]
 OfficerName = Annotated[str, typer.Option("--officer-name", help="The officer's name.")]
 
 
 @organisation.command("list", epilog=examples("organisation list", "organisation list --json"))
 def organisation_list(ctx: typer.Context, *, limit: Limit = 250, as_json: AsJson = False) -> None:
-    """List the organisations in which you have a role; all of them, if you may read of all."""
+    """List the organisations in which you have a role, or all if you may read all."""
     found = ctx.obj.every("organisations", "organisations", limit=limit)
     columns = [
         Shown("organisation", field("id"), whole=True),
@@ -91,14 +98,14 @@ def organisation_create(
     officer_name: OfficerName,
     as_json: AsJson = False,
 ) -> None:
-    """Ask for a new organisation with its first nodal officer: a platform administrator of another unit approves it."""
+    """Request a new organisation with its first nodal officer. A platform administrator of another unit approves it."""
     officer = {"email": officer_email, "name": officer_name}
     asked(ctx.obj, ctx.obj.post("organisations", body={"name": name, "kind": kind, "officer": officer}), as_json)
 
 
 @organisation.command("show", epilog=examples("organisation show", "organisation show aaaaaaaaaaaaa"))
 def organisation_show(ctx: typer.Context, organisation: OwnOrOther = None, *, as_json: AsJson = False) -> None:
-    """Show an organisation's name, age, mail domains and version."""
+    """Show an organisation's name, creation time, mail domains and version."""
     _organisation(ctx.obj.get("organisations", organisation or ctx.obj.home()), as_json)
 
 
@@ -117,24 +124,28 @@ def organisation_change(
     organisation: OrganisationId,
     *,
     name: Annotated[
-        str | None, typer.Option(help="Another name, at most 128 characters. Attestations show it once renewed.")
+        str | None, typer.Option(help="New name, at most 128 characters. Attestations show it once they are renewed.")
     ] = None,
     mail_domain: Annotated[
         list[str] | None,
         typer.Option(
             "--mail-domain",
             metavar="DOMAIN",
-            help="Once for each domain at which its people may be given addresses, subdomains not included. They take "
-            "the place of the domains before; another nodal officer approves.",
+            help="Mail domain of the organisation's people, without subdomains. Repeat it for each domain. These "
+            "domains replace the old ones. Another nodal officer approves the change.",
         ),
     ] = None,
     any_mail_domain: Annotated[
-        bool, typer.Option("--any-mail-domain", help="Accept addresses at all domains again; also approved by another.")
+        bool,
+        typer.Option(
+            "--any-mail-domain",
+            help="Accept addresses at all domains again. Another nodal officer approves the change.",
+        ),
     ] = False,
     version: Version = None,
     as_json: AsJson = False,
 ) -> None:
-    """Change the name of an organisation, or ask for other mail domains."""
+    """Change the name of an organisation, or request other mail domains."""
     domains = [] if any_mail_domain else mail_domain or None
     if (name is not None) + bool(mail_domain) + any_mail_domain != 1:
         raise typer.BadParameter("give one of them", param_hint="--name, --mail-domain, --any-mail-domain")
@@ -160,13 +171,14 @@ def organisation_policy(
             "--show",
             callback=check_pairs,
             metavar="FIELD=AUDIENCE",
-            help=f"Once for each field ({', '.join(FIELDS)}): to {', '.join(AUDIENCES)}. Others stay as they are.",
+            help=f"Widest audience of a field. Repeat it for each field ({', '.join(FIELDS)}). The audience is one "
+            f"of {', '.join(AUDIENCES)}. Other fields stay as they are.",
         ),
     ] = None,
     version: Version = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show or set to whom at most fields of its officials are shown; people may choose to show less."""
+    """Show or set the widest audience for fields of the organisation's officials. People may choose to show less."""
     audiences = checked_audiences(show)
     path = ("organisations", organisation or ctx.obj.home(), "visibility")
     body = {"audiences": audiences}
@@ -176,12 +188,14 @@ def organisation_policy(
 
 
 def checked_audiences(show: list[str] | None) -> dict[str, str]:
-    """FIELD=AUDIENCE pairs as a mapping. Raises BadParameter."""
+    """Return FIELD=AUDIENCE pairs as a mapping. Raise BadParameter."""
     audiences = pairs(show)
     for name, audience in audiences.items():
         if name not in FIELDS or audience not in AUDIENCES:
             raise typer.BadParameter(
-                f"{name}={audience}: one of {', '.join(FIELDS)}, to {', '.join(AUDIENCES)}", param_hint="--show"
+                f"{name}={audience}: the field must be one of {', '.join(FIELDS)}, and the audience one of "
+                f"{', '.join(AUDIENCES)}",
+                param_hint="--show",
             )
     return audiences
 
@@ -195,19 +209,21 @@ def officer_appoint(
     ctx: typer.Context,
     organisation: OrganisationId,
     *,
-    email: Annotated[str, typer.Option(help="Where they are invited; they sign in with it.")],
-    name: Annotated[str, typer.Option(help="Their name.")],
+    email: Annotated[
+        str, typer.Option(help="E-mail address of the officer, who is invited there and signs in with it.")
+    ],
+    name: Annotated[str, typer.Option(help="Name of the officer.")],
     unit: Annotated[
         str,
         typer.Option(
             metavar="ID",
             callback=id_texts.UNIT,
-            help="The unit they work in, not the one of the other officer.",
+            help="Unit in which the officer works. It must differ from the other officer's unit.",
         ),
     ],
     as_json: AsJson = False,
 ) -> None:
-    """Ask for a further nodal officer of an organisation that has fewer than two."""
+    """Request another nodal officer for an organisation that has fewer than two."""
     body = {"email": email, "name": name, "home": unit}
     asked(ctx.obj, ctx.obj.post("organisations", organisation, "officers", body=body), as_json)
 
@@ -221,14 +237,14 @@ def unit_list(
     limit: Limit = 10_000,
     as_json: AsJson = False,
 ) -> None:
-    """Show a unit and all below it as a tree, with how many officials and groups are in each."""
+    """Show a unit and everything below it as a tree, with the number of officials and groups in each unit."""
     found = ctx.obj.every("units", "units", limit=limit, **ctx.obj.place("units", organisation, unit))
     for one in _as_tree(list(found)):
         say(_line(one), one, as_json)
 
 
 def _as_tree(units: list[Answer]) -> Iterator[Answer]:
-    """Each before what is in it, beside one another by name."""
+    """Yield each unit before the units in it. Units with one parent are sorted by name."""
     within: dict[str | None, list[Answer]] = {}
     known = {one["id"] for one in units}
     for one in sorted(units, key=lambda one: (one["name"].casefold(), one["id"])):
@@ -260,7 +276,7 @@ def unit_create(
         typer.Option(
             metavar="UNIT",
             callback=id_texts.UNIT,
-            help="What it is in; else the organisation.",
+            help="Parent unit. Default: the organisation.",
         ),
     ] = None,
     as_json: AsJson = False,
@@ -274,7 +290,7 @@ def unit_create(
 def unit_show(
     ctx: typer.Context, unit: UnitId, *, organisation: OfOrganisation = None, as_json: AsJson = False
 ) -> None:
-    """Show a unit, with its version."""
+    """Show a unit and its version."""
     _unit(ctx.obj.get("units", unit, organisation=organisation), as_json)
 
 
@@ -293,19 +309,19 @@ def unit_change(
     unit: UnitId,
     *,
     organisation: OfOrganisation = None,
-    name: Annotated[str | None, typer.Option(help="Another name. Attestations show it once they are renewed.")] = None,
+    name: Annotated[str | None, typer.Option(help="New name. Attestations show it once they are renewed.")] = None,
     parent: Annotated[
         str | None,
         typer.Option(
             metavar="UNIT",
             callback=id_texts.UNIT,
-            help="Another parent; everything below the unit moves with it.",
+            help="New parent. Everything below the unit moves with it.",
         ),
     ] = None,
     version: Version = None,
     as_json: AsJson = False,
 ) -> None:
-    """Change the name of a unit, or move it to another place in the organisation."""
+    """Change the name of a unit, or move it to another parent in the organisation."""
     body = given(name=name, parent=parent)
     if not body:
         raise typer.BadParameter("say what to change", param_hint="--name, --parent")
@@ -322,7 +338,7 @@ def unit_remove(
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Remove a unit with no units, officials, groups or apps in it."""
+    """Remove a unit that has no units, officials, groups or apps."""
     with failures_as_lines():
         confirm(f"Remove unit {unit}?", yes=yes)
     ctx.obj.delete("units", unit, version=version, organisation=organisation)

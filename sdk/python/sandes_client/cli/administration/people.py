@@ -1,4 +1,4 @@
-"""`sandes-admin person`, `request`: officials, as what and until when; and who asks to be one."""
+"""Implements `sandes-admin person` and `request`: verifications of officials, and requests to be verified."""
 
 from __future__ import annotations
 
@@ -32,15 +32,16 @@ from sandes_client.cli.session import CommandFailed, check_pairs, confirm, failu
 from sandes_client.phone_text import typed_number
 
 NOT_REGISTERED = (
-    "Nobody is registered with this number, or no role of yours reaches them (sandes-admin whoami). Who is not "
-    "registered yet is imported from a file (`sandes-admin import check FILE`) and verified when they register."
+    "Nobody is registered with this number, or none of your roles reaches them (see sandes-admin whoami). "
+    "You can import people who are not registered yet from a file (`sandes-admin import check FILE`). "
+    "They are verified when they register."
 )
 
 AS_ORGANISATION = "default"
-"""Said of a field that is shown as the organisation has it for all."""
+"""Value of a field's audience that follows the organisation's policy."""
 
-person = command_group("Officials: whom an organisation vouches for, as what, until when.")
-request = command_group("Requests of people who ask to be verified, by their own device or by an import.")
+person = command_group("Manage officials: whom an organisation verifies, with which post and until when.")
+request = command_group("Handle requests to be verified, which people make on their device or an import makes.")
 
 Who = Annotated[str, typer.Argument(metavar="WHO", help="Account id, or phone number in international form.")]
 WhoseWho = Annotated[
@@ -49,7 +50,7 @@ WhoseWho = Annotated[
         "--organisation",
         metavar="ID",
         callback=id_texts.ORGANISATION,
-        help="Where a phone number is looked up, if WHO is one; the organisation you work in if left out.",
+        help="Organisation in which a phone number is looked up. Default: the one you work in.",
     ),
 ]
 WhereWho = Annotated[
@@ -58,12 +59,12 @@ WhereWho = Annotated[
         "--unit",
         metavar="ID",
         callback=id_texts.UNIT,
-        help="The unit in which to look up a number; your own if left out.",
+        help="Unit in which a phone number is looked up. Default: your own.",
     ),
 ]
-Name = Annotated[str | None, typer.Option(help="As others will see it.")]
-Post = Annotated[str | None, typer.Option(help="The office held.")]
-Email = Annotated[str | None, typer.Option(help="Official address; an empty text removes it.")]
+Name = Annotated[str | None, typer.Option(help="Name that others will see.")]
+Post = Annotated[str | None, typer.Option(help="Post of the official.")]
+Email = Annotated[str | None, typer.Option(help="Official e-mail address. An empty text removes it.")]
 Listed = Annotated[
     bool | None, typer.Option("--listed/--not-listed", help="Whether citizens may find and write to the holder.")
 ]
@@ -72,11 +73,12 @@ Until = Annotated[
     typer.Option(
         parser=typed_day,
         metavar="YYYY-MM-DD",
-        help="Last day (in India) it holds; within five years.",
+        help="Last day (in India) of the verification, at most five years from now.",
     ),
 ]
 RequestId = Annotated[
-    str, typer.Argument(metavar="REQUEST", callback=id_texts.REQUEST, help="Id that `request list` shows.")
+    str,
+    typer.Argument(metavar="REQUEST", callback=id_texts.REQUEST, help="Id of the request, as `request list` shows it."),
 ]
 
 
@@ -111,7 +113,7 @@ def person_show(
     unit: WhereWho = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show what the organisation says of a person, or said last."""
+    """Show a person's verification, or the last one."""
     _show(ctx.obj.get("people", _account(ctx.obj, who, organisation, unit)), as_json)
 
 
@@ -125,26 +127,26 @@ def person_verify(
     ctx: typer.Context,
     who: Who,
     *,
-    name: Annotated[str, typer.Option(help="As others will see it.")],
-    post: Annotated[str, typer.Option(help="The office held.")],
+    name: Annotated[str, typer.Option(help="Name that others will see.")],
+    post: Annotated[str, typer.Option(help="Post of the official.")],
     until: Annotated[
         datetime,
         typer.Option(
             parser=typed_day,
             metavar="YYYY-MM-DD",
-            help="Last day (in India) it holds; within five years.",
+            help="Last day (in India) of the verification, at most five years from now.",
         ),
     ],
     organisation: OfOrganisation = None,
     unit: Annotated[
         str | None,
-        typer.Option(metavar="ID", callback=id_texts.UNIT, help="The unit they are in; else the organisation."),
+        typer.Option(metavar="ID", callback=id_texts.UNIT, help="Unit of the official. Default: the organisation."),
     ] = None,
-    email: Annotated[str | None, typer.Option(help="Official address.")] = None,
-    listed: Annotated[bool, typer.Option("--listed", help="Citizens may find and write to the holder.")] = False,
+    email: Annotated[str | None, typer.Option(help="Official e-mail address.")] = None,
+    listed: Annotated[bool, typer.Option("--listed", help="Allow citizens to find and write to the holder.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Vouch for a person; again, to renew it."""
+    """Verify a person, or renew the verification."""
     body = _named(who) | given(
         **ctx.obj.place("people", organisation, unit),
         name=name,
@@ -174,10 +176,10 @@ def person_change(
     version: Version = None,
     as_json: AsJson = False,
 ) -> None:
-    """Change what the organisation says of a person; what is left out stays as it is."""
+    """Change a person's verification. Fields that you leave out stay as they are."""
     body = given(name=name, post=post, email=email, listed=listed, expires_at=day(until))
     if not body:
-        raise typer.BadParameter("say what is to change", param_hint="--name, --post, --email, --listed, --until")
+        raise typer.BadParameter("say what to change", param_hint="--name, --post, --email, --listed, --until")
     account = _account(ctx.obj, who, organisation, unit)
     _show(ctx.obj.patch("people", account, body=body, version=version), as_json)
     _say_when(as_json)
@@ -194,9 +196,9 @@ def person_revoke(
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """End a verification: rights end now, memberships of official groups within minutes."""
+    """End a verification. Its rights end immediately, and memberships of official groups end within minutes."""
     with failures_as_lines():
-        confirm(f"End the verification of {who}, and with it memberships of official groups?", yes=yes)
+        confirm(f"End the verification of {who}, and their memberships of official groups?", yes=yes)
     _act(ctx.obj, _account(ctx.obj, who, organisation, unit), "revoke", {"reason": reason}, as_json)
 
 
@@ -214,7 +216,7 @@ def person_transfer(
         typer.Option(
             metavar="ID",
             callback=id_texts.UNIT,
-            help="The unit to move the person to.",
+            help="Unit to which the person moves.",
         ),
     ],
     organisation: WhoseWho = None,
@@ -224,7 +226,7 @@ def person_transfer(
             "--from-unit",
             metavar="ID",
             callback=id_texts.UNIT,
-            help="The unit they are in now: needed to find them by phone number.",
+            help="Unit in which the person is now. It is needed to find them by phone number.",
         ),
     ] = None,
     as_json: AsJson = False,
@@ -244,9 +246,9 @@ def person_suspend(
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Have an account do nothing until it is resumed: no message is sent, no device connects."""
+    """Suspend an account until it is resumed. It cannot send messages, and no device of it can connect."""
     with failures_as_lines():
-        confirm(f"Suspend {who}: no device of theirs connects until somebody resumes it?", yes=yes)
+        confirm(f"Suspend {who}? No device of theirs can connect until the account is resumed.", yes=yes)
     account = _account(ctx.obj, who, organisation, unit)
     _suspension(ctx.obj.post("people", account, "suspend", body={"reason": reason}), as_json)
 
@@ -260,7 +262,7 @@ def person_resume(
     unit: WhereWho = None,
     as_json: AsJson = False,
 ) -> None:
-    """End a suspension, where it was made."""
+    """End a suspension, at the unit that made it."""
     _suspension(ctx.obj.post("people", _account(ctx.obj, who, organisation, unit), "resume"), as_json)
 
 
@@ -274,7 +276,7 @@ def person_reset_devices(
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Unlink all devices of an account, as after a theft: the person registers anew."""
+    """Unlink all devices of an account, for example after a theft. The person must register again."""
     with failures_as_lines():
         confirm(f"Unlink all devices of {who}?", yes=yes)
     account = _account(ctx.obj, who, organisation, unit)
@@ -293,8 +295,9 @@ def person_hide(
             "--field",
             callback=check_pairs,
             metavar="FIELD=AUDIENCE",
-            help=f"Once for each of {', '.join(FIELDS)}: to {', '.join(AUDIENCES)}, as far as the organisation shows "
-            f"it, or {AS_ORGANISATION}, as the organisation has it.",
+            help=f"Audience of a field. Repeat it for each of {', '.join(FIELDS)}. The audience is one of "
+            f"{', '.join(AUDIENCES)}, within the organisation's policy, or {AS_ORGANISATION} for the policy "
+            "itself.",
         ),
     ],
     organisation: WhoseWho = None,
@@ -302,12 +305,13 @@ def person_hide(
     version: Version = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show fields of one person to fewer than the organisation does."""
+    """Show fields of one person to a narrower audience than the organisation's policy allows."""
     hidden: dict[str, str | None] = {}
     for name, audience in pairs(fields).items():
         if name not in FIELDS or audience not in (*AUDIENCES, AS_ORGANISATION):
             raise typer.BadParameter(
-                f"{name}={audience}: one of {', '.join(FIELDS)}, to {', '.join(AUDIENCES)} or {AS_ORGANISATION}",
+                f"{name}={audience}: the field must be one of {', '.join(FIELDS)}, and the audience one of "
+                f"{', '.join(AUDIENCES)} or {AS_ORGANISATION}",
                 param_hint="--field",
             )
         hidden[name] = None if audience == AS_ORGANISATION else audience
@@ -317,9 +321,9 @@ def person_hide(
 
 
 def _say_when(as_json: bool) -> None:
-    """A client keeps a profile for an hour (docs/protocol)."""
+    """Print how soon devices show the change. A client keeps a profile for an hour (docs/protocol)."""
     if not as_json:
-        typer.echo("Devices that have the earlier profile show the change within an hour.")
+        typer.echo("Devices that have stored the old profile show the change within an hour.")
 
 
 def _suspension(state: Answer, as_json: bool) -> None:
@@ -333,19 +337,21 @@ def _act(desk: Desk, account: str, verb: str, body: Answer, as_json: bool) -> No
 
 
 def _named(who: str) -> dict[str, str]:
-    """Raises CommandFailed for a number without its plus sign, and BadParameter for what is no account id either."""
+    """Return the field that names a person. Raise CommandFailed for a number without its plus sign, and BadParameter
+    for a text that is not an account id either.
+    """
     with failures_as_lines():
         number = typed_number(who)
         if number is not None and number.startswith(("+", "(+")):
             return {"phone": number}
-        if who.isdigit() and len(who) != 13:  # the length of an account id
-            like = f"+91 {who}" if re.fullmatch("[6-9][0-9]{9}", who) else f"+{who}"  # a mobile number in India
+        if who.isdigit() and len(who) != 13:  # an account id has 13 characters
+            like = f"+91 {who}" if re.fullmatch("[6-9][0-9]{9}", who) else f"+{who}"  # mobile numbers in India
             raise CommandFailed("invalid_phone", f"write a phone number with plus sign and country code: {like}")
     return {"account": str(id_texts.ACCOUNT(who))}
 
 
 def _account(desk: Desk, who: str, organisation: str | None, unit: str | None) -> str:
-    """A number is looked up, where it may be."""
+    """Return an account id. A phone number is looked up where the options allow it."""
     named = _named(who)
     if "account" in named:
         return named["account"]
@@ -368,17 +374,14 @@ def _show(shown: Answer, as_json: bool) -> None:
     if "version" in shown:
         devices = (
             f"{counted(shown['devices'], 'device')}, " if "devices" in shown else ""
-        )  # not of officials of the past
+        )  # not shown for former officials
         lines.append(f"  {devices}version {shown['version']}")
     say("\n".join(lines), shown, as_json)
 
 
 def _hidden(name: str, audience: str) -> str:
-    """A wish, which widens nothing: the organisation may show the field to fewer."""
-    return f"  {name} to {audience}" + ("" if audience == "nobody" else ", as far as the organisation shows it")
-
-
-# Requests
+    """Return the text for a hidden field. The organisation's policy may narrow the audience further."""
+    return f"  {name} to {audience}" + ("" if audience == "nobody" else ", within the organisation's policy")
 
 
 @request.command("list", epilog=examples("request list", "request list --decided --unit ccccccccccccc"))
@@ -387,11 +390,11 @@ def request_list(
     *,
     organisation: OfOrganisation = None,
     unit: InUnit = None,
-    decided: Annotated[bool, typer.Option("--decided", help="Those that are decided, in place of the others.")] = False,
+    decided: Annotated[bool, typer.Option("--decided", help="Show decided requests instead of open ones.")] = False,
     limit: Limit = 250,
     as_json: AsJson = False,
 ) -> None:
-    """List who asks to be verified, the oldest first within a unit."""
+    """List open requests to be verified, the oldest first within a unit."""
     state = "decided" if decided else "open"
     place = ctx.obj.place("people", organisation, unit)
     found = ctx.obj.every("requests", "verification-requests", limit=limit, state=state, **place)
@@ -417,25 +420,26 @@ def request_verify(
         typer.Option(
             parser=typed_day,
             metavar="YYYY-MM-DD",
-            help="Last day (in India) it holds; within five years.",
+            help="Last day (in India) of the verification, at most five years from now.",
         ),
     ],
     unit: Annotated[
-        str | None, typer.Option(metavar="ID", callback=id_texts.UNIT, help="Another unit than they asked for.")
+        str | None,
+        typer.Option(metavar="ID", callback=id_texts.UNIT, help="Unit, if it differs from the requested one."),
     ] = None,
     name: Name = None,
     post: Post = None,
     email: Email = None,
-    listed: Annotated[bool, typer.Option("--listed", help="Citizens may find and write to the holder.")] = False,
+    listed: Annotated[bool, typer.Option("--listed", help="Allow citizens to find and write to the holder.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Verify somebody as they asked, but for what is given here."""
+    """Verify a person as requested, except for the values that you give here."""
     body = given(unit=unit, name=name, post=post, email=email, listed=listed, expires_at=day(until))
     _show(ctx.obj.post("verification-requests", request, "verify", body=body), as_json)
 
 
 @request.command("reject")
 def request_reject(ctx: typer.Context, request: RequestId, *, reason: Reason, as_json: AsJson = False) -> None:
-    """Decide that somebody is not verified; they see why."""
+    """Reject a request to be verified. The person sees the reason."""
     shown = ctx.obj.post("verification-requests", request, "reject", body={"reason": reason})
     say(f"Rejected request {request} of {text(shown['name'])}.", shown, as_json)

@@ -1,4 +1,4 @@
-"""How answers of the admin API are shown: as JSON, as tables, as lines; times as this machine's clock has them."""
+"""Shows answers of the admin API as JSON, tables or lines. Times are in this machine's time zone."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from rich.text import Text
 from sandes_client.cli.display import readable, table_console
 
 EPILOG = (
-    "Exit status: 0 done, 1 refused or not reached (one line `error: <code>: ...`), 2 wrong usage, "
-    "3 rows of an import are not good. "
-    "`sandes-admin login` signs in first; options common to all commands stand in `sandes-admin --help`."
+    "Exit status: 0 done, 1 refused or no answer (one line `error: <code>: ...`), 2 wrong usage, 3 rows "
+    "of an import have errors. Run `sandes-admin login` first. `sandes-admin --help` lists the options "
+    "common to all commands."
 )
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print the service's answer as JSON, one object a line.")]
-Limit = Annotated[int, typer.Option(min=1, help="How many to show at most.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the service's answer as JSON, one object per line.")]
+Limit = Annotated[int, typer.Option(min=1, help="Show at most this many.")]
 
 Answer = dict[str, Any]
 
@@ -33,16 +33,16 @@ def command_group(help: str) -> typer.Typer:
 
 
 def examples(*lines: str) -> str:
-    """For the end of a command's help; each stays on a line of its own."""
+    """Return the examples at the end of a command's help, each on its own line."""
     return "Examples:\n\n" + "\n\n".join(f"sandes-admin {line}" for line in lines)
 
 
 def one_of(*words: str) -> Callable[[str | None], str | None]:
-    """A callback that refuses all other words as wrong usage."""
+    """Return a callback that refuses all other words as wrong usage."""
 
     def check(text: str | None) -> str | None:
         if text is not None and text not in words:
-            raise typer.BadParameter(f"one of {', '.join(words)}")
+            raise typer.BadParameter(f"must be one of {', '.join(words)}")
         return text
 
     return check
@@ -54,10 +54,10 @@ def say(line: str, answer: Any, as_json: bool) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A column of a table: its head, and what stands in it for one entry of a list.
+    """Describes a column of a table: its head, and the value for one entry of a list.
 
-    `whole`: an id, which somebody will copy. It is neither cut nor wrapped, however narrow the terminal is; other
-    columns keep `least` characters.
+    `whole` marks ids, which users copy. They are neither cut nor wrapped, however narrow the terminal is. Other columns
+    keep at least `least` characters.
     """
 
     head: str
@@ -68,7 +68,7 @@ class Shown:
 
 
 def show_list(entries: Iterable[Answer], columns: Sequence[Shown], as_json: bool) -> None:
-    """As a table; where its ids would not fit on a line, entry by entry with a line for each column."""
+    """Print entries as a table. If ids do not fit on a line, print each entry with one line per column."""
     if as_json:
         for entry in entries:
             typer.echo(json.dumps(entry, ensure_ascii=False))
@@ -87,7 +87,7 @@ _BETWEEN = 2
 
 
 def _widths(rows: Sequence[Sequence[str]], columns: Sequence[Shown], room: int) -> list[int] | None:
-    """Of each column, the widest made narrower first; None if there is no room for ids."""
+    """Return the width of each column, or None if the ids do not fit. The widest column is narrowed first."""
     heads = [cell_len(one.head) for one in columns]
     widths = [max(head, *map(cell_len, cells)) for head, cells in zip(heads, zip(*rows, strict=True), strict=True)]
     least = [
@@ -104,7 +104,7 @@ def _widths(rows: Sequence[Sequence[str]], columns: Sequence[Shown], room: int) 
 
 
 def _table(rows: Sequence[Sequence[str]], columns: Sequence[Shown], widths: Sequence[int]) -> Table:
-    """Without lines between columns: they would take the room."""
+    """Return a table without lines between columns, because they take up space."""
     table = Table(
         *(
             Column(one.head, justify="right" if one.right else "left", width=width, overflow="fold")
@@ -127,7 +127,7 @@ def _entry(row: Sequence[str], columns: Sequence[Shown]) -> str:
 
 
 def text(value: Any) -> str:
-    """What stands in a cell or line: nothing for None, and never a control character."""
+    """Return the text of a cell or line. None is empty, and control characters are replaced."""
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -148,7 +148,7 @@ def time_of(name: str) -> Callable[[Answer], str]:
 
 
 def at(value: Any) -> str:
-    """A time of the service (RFC 3339, or epoch seconds) in this machine's zone, which is named; nothing for None."""
+    """Format a time of the service (RFC 3339, or epoch seconds) in this machine's time zone. None is empty."""
     if value is None:
         return ""
     moment = datetime.fromtimestamp(value).astimezone() if isinstance(value, int) else datetime.fromisoformat(value)
@@ -156,14 +156,14 @@ def at(value: Any) -> str:
 
 
 def lines(answer: Mapping[str, Any], names: Mapping[str, str]) -> str:
-    """`label  value`, a line each, of what the answer has; `names` are its fields with their labels."""
+    """Return a line `label  value` for each field of the answer. `names` maps fields to their labels."""
     known = {label: answer[name] for name, label in names.items() if answer.get(name) not in (None, "")}
     width = max((len(label) for label in known), default=0)
     return "\n".join(f"  {label:<{width}}  {shown_value(value)}" for label, value in known.items())
 
 
 def shown_value(value: Any) -> str:
-    """On a line: text as it is, but for times."""
+    """Format a value for a line: times are formatted, and text stays as it is."""
     if isinstance(value, list):
         return ", ".join(text(one) for one in value)
     if isinstance(value, str) and _is_time(value):

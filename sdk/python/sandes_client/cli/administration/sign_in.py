@@ -1,4 +1,4 @@
-"""Signing in at a terminal: what is asked for step by step, and what is said of a refusal."""
+"""Signs an administrator in at a terminal: asks the questions of each step, and explains refusals."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from sandes_client.admin.sign_in import Step, Tokens
 from sandes_client.cli.session import CommandFailed
 
 TRIES = 3
-"""At a code or a new password, before the sign-in ends."""
+"""Number of wrong codes or new passwords after which the sign-in ends."""
 
 
 def sign_in(cognito: Cognito, email: str) -> Tokens:
-    """Ask for password and code; the first time, for a new password, and to set up an authenticator.
+    """Ask for password and code. At the first sign-in, ask for a new password and set up an authenticator.
 
-    Raises CommandFailed or Unreachable.
+    Raise CommandFailed or Unreachable.
     """
     step = _first(cognito, email)
     while not isinstance(step, SignedIn):
@@ -30,7 +30,7 @@ def sign_in(cognito: Cognito, email: str) -> Tokens:
 
 def refusal(error: SignInRefused) -> CommandFailed:
     texts = {
-        "NotAuthorized": ("sign_in_refused", error.message or "not with this password"),
+        "NotAuthorized": ("sign_in_refused", error.message or "the password is wrong"),
         "CodeMismatch": ("code_incorrect", "the code is wrong"),
         "EnableSoftwareTokenMFA": ("code_incorrect", "the code is wrong; is this machine's clock right?"),
         "ExpiredCode": ("code_used", "the code was used already; wait for the next one"),
@@ -49,7 +49,7 @@ def _first(cognito: Cognito, email: str) -> Step:
 
 
 def _answered(step: AskNewPassword | SetUpAuthenticator | AskCode) -> Step:
-    """The step after this one: who is asked may be wrong a few times. Raises CommandFailed."""
+    """Ask until the user has answered a step, a few times at most, and return the next step. Raise CommandFailed."""
     if isinstance(step, SetUpAuthenticator):
         _show(step)
     for tried in range(TRIES):
@@ -65,25 +65,28 @@ def _answered(step: AskNewPassword | SetUpAuthenticator | AskCode) -> Step:
 
 def _asked(step: AskNewPassword | SetUpAuthenticator | AskCode) -> str:
     if isinstance(step, AskNewPassword):
-        typer.echo("Choose a password: 12 characters or more, with lower and upper case, digits, symbols.", err=True)
+        typer.echo(
+            "Choose a password of 12 or more characters, with lower and upper case letters, digits and symbols.",
+            err=True,
+        )
         return _prompt("New password", hide_input=True, confirmation_prompt=True)
     return _prompt("Code of the authenticator app").replace(" ", "")
 
 
 def _prompt(question: str, *, hide_input: bool = False, confirmation_prompt: bool = False) -> str:
-    """Raises CommandFailed if there is nobody to answer."""
+    """Ask a question. Raise CommandFailed if the input has ended."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", GetPassWarning)  # what it warns of is the user's own choice of input
+            warnings.simplefilter("ignore", GetPassWarning)  # users may choose an input without a terminal
             return str(typer.prompt(question, err=True, hide_input=hide_input, confirmation_prompt=confirmation_prompt))
     except typer.Abort:
         typer.echo(err=True)
-        raise CommandFailed("no_input", "the input ended before an answer came; sign in at a terminal") from None
+        raise CommandFailed("no_input", "the input ended before an answer was given; sign in at a terminal") from None
 
 
 def _show(step: SetUpAuthenticator) -> None:
-    """To standard error, as all that is asked: what stands there cannot be piped away by mistake."""
-    typer.echo("Set up an authenticator app: let it read this, or type the secret.\n", err=True)
+    """Show the secret on standard error, as all questions. It then cannot get into a pipe by mistake."""
+    typer.echo("Set up an authenticator app. Scan this code, or type the secret.\n", err=True)
     if sys.stderr.isatty():
         segno.make(step.uri, error="m").terminal(out=sys.stderr, compact=True)
     typer.echo(f"secret: {step.secret}\naddress: {step.uri}\n", err=True)

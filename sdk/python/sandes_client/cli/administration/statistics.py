@@ -1,4 +1,4 @@
-"""`sandes-admin stats`: how much an organisation, an app or the platform has to do, in figures and bars."""
+"""Implements `sandes-admin stats`: figures and bars for an organisation, an app or the platform."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _FORMS = ("%Y-%m-%d", "%Y-%m-%dT%H:%M")
 
 
 def _typed_hour(text: str) -> datetime:
-    """Parse a day or hour of an option. Raises BadParameter."""
+    """Parse a day or hour of an option. Raise BadParameter."""
     for form in _FORMS:
         try:
             return datetime.strptime(text, form)  # noqa: DTZ007  taken as UTC
@@ -49,7 +49,7 @@ def stats(
         typer.Option(
             metavar="ID",
             callback=id_texts.APP,
-            help="Of an app, instead of an organisation.",
+            help="Id of an app. Its figures replace those of the organisation.",
         ),
     ] = None,
     since: Annotated[
@@ -57,7 +57,7 @@ def stats(
         typer.Option(
             parser=_typed_hour,
             metavar="YYYY-MM-DD[THH:MM]",
-            help="From this day or hour (UTC) on.",
+            help="First day or hour (UTC).",
         ),
     ] = None,
     until: Annotated[
@@ -65,16 +65,18 @@ def stats(
         typer.Option(
             parser=_typed_hour,
             metavar="YYYY-MM-DD[THH:MM]",
-            help="Up to this day or hour (UTC), included.",
+            help="Last day or hour (UTC), included.",
         ),
     ] = None,
-    hourly: Annotated[bool, typer.Option("--hourly", help="By the hour, in place of the day.")] = False,
+    hourly: Annotated[bool, typer.Option("--hourly", help="Show figures by hour instead of by day.")] = False,
     show: Annotated[
-        str, typer.Option("--bars", callback=one_of(*_SERIES), metavar="|".join(_SERIES), help="What the bars show.")
+        str,
+        typer.Option("--bars", callback=one_of(*_SERIES), metavar="|".join(_SERIES), help="Figure that the bars show."),
     ] = "messages",
     as_json: AsJson = False,
 ) -> None:
-    """Show figures of an organisation, an app or, for the platform's own people, the platform, with bars by the day.
+    """Show the figures of an organisation, an app or, for platform administrators, the platform, with a bar for each
+    day.
 
     Examples: sandes-admin stats --since 2026-11-01; sandes-admin stats --hourly --bars otps --app ppppppppppppa
     """
@@ -112,7 +114,7 @@ def _utc(moment: datetime | None) -> str | None:
 
 
 def _messages(counts: Answer) -> dict[str, int]:
-    """By kind; of apps' messages, those that were accepted."""
+    """Return the number of messages by kind. Of messages by apps, only accepted ones count."""
     return {kind: count if isinstance(count, int) else count["accepted"] for kind, count in counts.items()}
 
 

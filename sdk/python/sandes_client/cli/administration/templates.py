@@ -1,4 +1,4 @@
-"""`sandes-admin template`: texts that an app sends, each approved by a second person."""
+"""Implements `sandes-admin template`: texts that an app sends, each approved by a second person."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from sandes_client.cli.administration.showing import (
 )
 from sandes_client.cli.session import check_pairs, pairs
 
-template = command_group("Texts of an app: a draft is sent once another person has approved it.")
+template = command_group("Manage the texts of an app. The app can send a draft once a second person has approved it.")
 
-Name = Annotated[str, typer.Argument(help="Name of the template, as the app calls it.")]
+Name = Annotated[str, typer.Argument(help="Name of the template, as the app uses it.")]
 
 
 @template.command("list")
@@ -67,14 +67,22 @@ def template_draft(
     *,
     app: AppId = None,
     kind: Annotated[
-        str, typer.Option(callback=one_of("otp", "message"), metavar="otp|message", help="What is sent with it.")
+        str,
+        typer.Option(
+            callback=one_of("otp", "message"), metavar="otp|message", help="Kind of message that the template is for."
+        ),
     ],
     text: Annotated[
         list[str],
-        typer.Option("--text", callback=check_pairs, metavar="LANGUAGE=TEXT", help="en, and hi or mr if there are."),
+        typer.Option(
+            "--text",
+            callback=check_pairs,
+            metavar="LANGUAGE=TEXT",
+            help="Text in a language: en, and optionally hi or mr.",
+        ),
     ],
     dlt_entity: Annotated[
-        str | None, typer.Option(help="DLT id of the sender; without it nothing goes by SMS.")
+        str | None, typer.Option(help="DLT id of the sender. Without it, the template is not sent by SMS.")
     ] = None,
     dlt_template: Annotated[
         list[str] | None,
@@ -82,11 +90,13 @@ def template_draft(
     ] = None,
     may_be_empty: Annotated[
         list[str] | None,
-        typer.Option("--may-be-empty", metavar="VARIABLE", help="Variable that apps may give an empty value."),
+        typer.Option("--may-be-empty", metavar="VARIABLE", help="Variable to which apps may give an empty value."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Ask for texts as the next version of a template. Variables stand as {{ name }}, the code as {{ code }}."""
+    """Request approval for texts, which become the next version of a template. A variable is written {{ name }}, and
+    the code {{ code }}.
+    """
     body = {"app": app_id(app), "name": name, "kind": kind, "texts": pairs(text)}
     if dlt_entity:
         body |= {"dlt_entity": dlt_entity, "dlt_templates": pairs(dlt_template)}
