@@ -1,4 +1,4 @@
-"""What contributors run: layers, the local engine, specifications, benchmarks. Nothing here is deployed."""
+"""Holds what contributors run: layers, the local engine, specifications, benchmarks. None of it is deployed."""
 
 import sys
 from pathlib import Path

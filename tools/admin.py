@@ -1,6 +1,6 @@
-"""`make admin`: a platform administrator on the running local engine.
+"""Implements `make admin`: creates a platform administrator on the running local engine.
 
-Carries out `sandes-admin administrator create`, and reads the e-mail that Cognito would have sent.
+It runs `sandes-admin administrator create`, and reads the e-mail that Cognito would have sent.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def main() -> int:
     parser.add_argument("--unit", required=True, help="make admin UNIT=...: name of a unit of the platform")
     options = parser.parse_args()
     if not (options.email and options.name and options.unit):
-        parser.error('say who it is: make admin EMAIL=farah@example.in NAME="Farah Khan" UNIT=Onboarding')
+        parser.error('name the administrator: make admin EMAIL=farah@example.in NAME="Farah Khan" UNIT=Onboarding')
     try:
         port = urlsplit(json.loads(ENDPOINTS.read_text())["http_url"]).port
         engine = Engine(FOLDER, port or 0)
@@ -41,7 +41,10 @@ def main() -> int:
         return 1
     print("\n".join(told_of(made, options.email, options.unit)))
     if mails:
-        print(f"\nThe last e-mail to {options.email}:\n\n  {mails[-1]}\n\n(Good only until the first sign-in.)")
+        print(
+            f"\nThe last e-mail to {options.email}:\n\n  {mails[-1]}\n\n(The password is valid only until the "
+            "first sign-in.)"
+        )
     print(
         f"\nSign in, in a terminal:\n\n  export SANDES_ENDPOINTS={ENDPOINTS.relative_to(ROOT)}\n"
         f"  .venv/bin/sandes-admin login {options.email}\n  .venv/bin/sandes-admin whoami"

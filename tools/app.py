@@ -1,4 +1,4 @@
-"""`make app`: a governance app to try things with, on the running local engine.
+"""Implements `make app`: registers a governance app for experiments on the running local engine.
 
 The app is on trial. It has a live key, a test key, an approved template for OTPs (`login`) and one for messages
 (`ready`). On AWS, administrators register apps and approve texts: docs/apps/first-otp.md shows that way too.
@@ -28,7 +28,7 @@ LOGIN = {"en": "{{ code }} is your code for {{ service }}."}
 READY = {"en": "Your file {{ file }} is ready."}
 SCOPES = ["otp", "msg", "batch", "group", "hook"]
 _PKCS8_ED25519 = bytes.fromhex("302e020100300506032b657004220420")
-"""RFC 8410, section 7: what stands before the 32 bytes of an Ed25519 private key in PKCS #8."""
+"""Prefix before the 32 bytes of an Ed25519 private key in PKCS #8 (RFC 8410, section 7)."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -75,9 +75,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def register(folder: Path, name: str, guests: list[str]) -> tuple[AppCredentials, AppCredentials]:
-    """Register an app with both kinds of key. Returns the credentials of the test key and of the live key.
+    """Register an app with both kinds of key. Return the credentials of the test key and of the live key.
 
-    Raises EngineError or URLError if the engine of `folder` is not running, ProtocolError if a value is refused.
+    Raise EngineError or URLError if the engine of `folder` is not running, or ProtocolError if a value is refused.
     """
     engine = Engine.running_in(folder)
     deployment = deployment_of(engine)
@@ -113,7 +113,7 @@ def _pem(seed: bytes) -> str:
 
 
 def _write(file: Path, text: str) -> None:
-    """Only the owner may read it."""
+    """Write a file that only the owner can read."""
     with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as opened:
         opened.write(text)
 

@@ -1,9 +1,9 @@
-"""`make deploy STAGE=…` and `make diff STAGE=…`: one stage of infra/stages.toml on AWS.
+"""Implements `make deploy STAGE=…` and `make diff STAGE=…`: deploys a stage of infra/stages.toml to AWS.
 
-What can be wrong is checked before the CDK synthesises the stack, which takes over a minute: the stage file, the
-credentials, the account and region. What a deployment would take away is reported before it begins: settings that the
-deployed stack has and the stage file has not, and resources with data. The endpoints file that `sandes` and
-`sandes-admin` take is written from the stack's outputs.
+It checks everything it can before the CDK synthesises the stack, which takes over a minute: the stage file, the
+credentials, the account and region. Before a deployment begins, it reports what the deployment would remove: settings
+that the deployed stack has and the stage file does not, and resources with data. From the stack's outputs, it writes
+the endpoints file for `sandes` and `sandes-admin`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from infra.stages import SETTINGS, StageError, StageSettings, load
 ROOT = Path(__file__).parent.parent
 CDK = ROOT / "node_modules" / ".bin" / "cdk"
 STAGES = ROOT / ".local" / "stages"
-"""Holds the endpoints file of each stage that was deployed from this machine."""
+"""Folder with the endpoints file of each stage that was deployed from this machine."""
 
 HOLDS_DATA = {
     "AWS::DynamoDB::GlobalTable": "table",
@@ -39,12 +39,12 @@ NO_STACK = "does not exist"
 
 
 class DeployError(Exception):
-    """The deployment cannot begin or has failed; the text says why and what to do."""
+    """Reports that the deployment cannot begin or has failed. The text says why and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a stage goes."""
+    """Holds where a stage is deployed."""
 
     stage: str
     account: str
@@ -56,7 +56,7 @@ class Target:
 
 
 def check_target(stage: str, settings: StageSettings, session: boto3.Session) -> Target:
-    """Find out whose credentials these are, and for which region. Raises DeployError."""
+    """Return the account of the credentials and the region. Raise DeployError."""
     region = settings.region or session.region_name
     if not region:
         raise DeployError(
@@ -64,24 +64,25 @@ def check_target(stage: str, settings: StageSettings, session: boto3.Session) ->
         )
     if settings.keep_data and not (settings.account and settings.region):
         raise DeployError(
-            f"[{stage}] keeps its data (keep_data), so infra/stages.toml must say where: set its `account` and `region`"
+            f"[{stage}] keeps its data (keep_data), so infra/stages.toml must set its `account` and `region`"
         )
     try:
         account = str(session.client("sts", region_name=region).get_caller_identity()["Account"])
     except (BotoCoreError, ClientError) as error:
         raise DeployError(
-            f"AWS takes no call with your credentials ({error}): sign in (`aws sso login`, `aws configure`) or set "
-            "AWS_PROFILE"
+            f"AWS refuses your credentials ({error}): sign in (`aws sso login`, `aws configure`) or set AWS_PROFILE"
         ) from error
     if settings.account and settings.account != account:
         raise DeployError(
-            f"your credentials are of account {account}, but [{stage}] in infra/stages.toml is in {settings.account}"
+            f"your credentials belong to account {account}, but [{stage}] in infra/stages.toml is in {settings.account}"
         )
     return Target(stage, account, region)
 
 
 def check_concurrency(target: Target, settings: StageSettings, session: boto3.Session) -> None:
-    """Refuse to reserve more than the account has, at which CloudFormation would fail half way. Raises DeployError."""
+    """Refuse to reserve more concurrency than the account has, because CloudFormation would fail half way. Raise
+    DeployError.
+    """
     if settings.lambda_concurrency is None:
         return
     try:
@@ -96,7 +97,7 @@ def check_concurrency(target: Target, settings: StageSettings, session: boto3.Se
 
 
 def deployed_template(target: Target, session: boto3.Session) -> dict[str, Any] | None:
-    """Return the template of the deployed stack, None if there is none. Raises DeployError."""
+    """Return the template of the deployed stack, or None if there is none. Raise DeployError."""
     client = session.client("cloudformation", region_name=target.region)
     try:
         body = client.get_template(StackName=target.stack, TemplateStage="Original")["TemplateBody"]
@@ -110,27 +111,27 @@ def deployed_template(target: Target, session: boto3.Session) -> dict[str, Any] 
 
 
 def lost_settings(deployed: Mapping[str, Any], settings: StageSettings) -> list[str]:
-    """Name what the deployed stack was given and the stage file does not give: it would be switched off."""
+    """Return settings that the deployed stack has and the stage file does not. They would be switched off."""
     before = deployed.get("Metadata", {}).get(SETTINGS, {})
     return _lost(before, settings.model_dump(mode="json"), StageSettings().model_dump(mode="json"), "")
 
 
 def _lost(before: Mapping[str, Any], now: Mapping[str, Any], default: Mapping[str, Any], path: str) -> list[str]:
-    """Compare with the default too: a setting that was changed to another value of its own is a change, no loss."""
+    """Compare settings. One that changes to another value than the default is a change, not a loss."""
     lost = []
     for name, value in before.items():
         after = now.get(name)
         if isinstance(value, dict) and isinstance(after, dict):
             lost += _lost(value, after, {}, f"{path}{name}.")
         elif isinstance(value, list) and isinstance(after, list):
-            lost += [f"`{path}{name}` has {one} now, and would not have it" for one in value if one not in after]
+            lost += [f"`{path}{name}` has {one} now, and would lose it" for one in value if one not in after]
         elif value is not None and value != after and after == default.get(name):
             lost.append(f"`{path}{name}` is {json.dumps(value)} now, and would be {json.dumps(after)}")
     return lost
 
 
 def lost_resources(deployed: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """Name the resources with data that the deployed stack has and the new template has not."""
+    """Return the resources with data that the deployed stack has and the new template does not."""
     return [
         f"the {HOLDS_DATA[resource['Type']]} {id} would leave the stack"
         + ("" if resource.get("DeletionPolicy") == "Retain" else ", and its data would be deleted")
@@ -140,7 +141,7 @@ def lost_resources(deployed: Mapping[str, Any], new: Mapping[str, Any]) -> list[
 
 
 def endpoints(outputs: Mapping[str, str]) -> dict[str, str]:
-    """Return what the `--endpoints` file of `sandes` and `sandes-admin` says of a stack with these outputs."""
+    """Return the content of the `--endpoints` file for a stack with these outputs."""
     return {
         "http_url": outputs["HttpUrl"],
         "websocket_url": outputs["WebSocketUrl"],
@@ -154,9 +155,11 @@ def endpoints(outputs: Mapping[str, str]) -> dict[str, str]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tools.deploy", description=__doc__)
-    parser.add_argument("step", choices=("check", "diff", "deploy"), help="check: everything but the CDK's part")
+    parser.add_argument("step", choices=("check", "diff", "deploy"), help="check: all checks that need no CDK")
     parser.add_argument("stage", help="a stage of infra/stages.toml")
-    parser.add_argument("--yes", action="store_true", help="go on although something would be lost (make deploy YES=1)")
+    parser.add_argument(
+        "--yes", action="store_true", help="continue although something would be lost (make deploy YES=1)"
+    )
     options = parser.parse_args()
     try:
         return run(options.step, options.stage, yes=options.yes)
@@ -166,7 +169,7 @@ def main() -> int:
 
 
 def run(step: str, stage: str, *, yes: bool, session: boto3.Session | None = None) -> int:
-    """Check, then show or make the difference. Raises StageError or DeployError."""
+    """Check, then show or make the changes. Raise StageError or DeployError."""
     settings, session = load(stage), session or boto3.Session()
     if stage == "local":
         raise DeployError("the stage `local` is for the engine on this machine: `make run`")
@@ -189,7 +192,7 @@ def run(step: str, stage: str, *, yes: bool, session: boto3.Session | None = Non
     if step == "diff":
         return _cdk(target, "diff", f"--app={assembly}", check=False)
     if gone and not yes:
-        raise DeployError("nothing was deployed. Repeat with YES=1 if this is meant")
+        raise DeployError("nothing was deployed. Repeat with YES=1 if you want this")
     outputs = assembly / "outputs.json"
     _cdk(target, "deploy", "--all", f"--app={assembly}", f"--outputs-file={outputs}")
     file = STAGES / stage / "endpoints.json"
@@ -206,7 +209,7 @@ def write_endpoints(outputs: Mapping[str, str], file: Path) -> None:
 
 def _report(losses: list[str]) -> None:
     if losses:
-        print("this deployment would take away what is deployed now:")
+        print("this deployment would remove what is deployed now:")
         for loss in losses:
             print(f"  - {loss}")
 

@@ -1,4 +1,4 @@
-"""Read the e-mails that the running local engine has taken for an address:  python -m tools.emails asha@example.in"""
+"""Prints the e-mails that the running local engine has taken for an address:  python -m tools.emails asha@example.in"""
 
 from __future__ import annotations
 

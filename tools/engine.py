@@ -1,7 +1,7 @@
-"""The local engine: MiniStack as a child process, and this project's CDK app deployed on it.
+"""Runs the local engine: MiniStack as a child process, and this project's CDK app deployed on it.
 
-`Engine` starts and stops the process; `deploy` synthesises the real app, deploys it with the real CDK command line and
-makes the accommodations listed in docs/local-engine.md. State lives in one folder and survives `stop` and `start`.
+`Engine` starts and stops the process. `deploy` synthesises the real app, deploys it with the real CDK command line and
+applies the adaptations listed in docs/local-engine.md. The state is in one folder and survives `stop` and `start`.
 """
 
 from __future__ import annotations
@@ -35,16 +35,16 @@ ROOT = Path(__file__).parent.parent
 ENGINE_PYTHON = ROOT / ".local" / "engine" / "bin" / "python"
 ENGINE_COMMAND = ENGINE_PYTHON.with_name("ministack")
 PATCHES = ROOT / "tools" / "engine_patches.py"
-"""Starts it, with what it lacks."""
+"""Script that starts the engine with the missing features."""
 CDK = ROOT / "node_modules" / ".bin" / "cdk"
 STACK = "Sandes-local"
 ACCOUNT, REGION = "000000000000", "us-east-1"
 IDLE_SECONDS = 60
-"""How long a process that starts or saves its state may neither use CPU nor write before it is given up."""
+"""Seconds for which a process that starts or saves its state may neither use CPU nor write, before it is given up."""
 
 
 class EngineError(Exception):
-    """The engine or a deployment failed; the text says which step and where its output is."""
+    """Reports that the engine or a deployment failed. The text says which step, and where its output is."""
 
 
 def free_port() -> int:
@@ -54,12 +54,12 @@ def free_port() -> int:
 
 
 def former_port(file: Path) -> int:
-    """The port used the last time, 0 if there was none."""
+    """Return the port of the last run, or 0 if there was none."""
     return int(file.read_text()) if file.exists() else 0
 
 
 def usual_port(former: int) -> int:
-    """The port used the last time if it is free, so that nothing need be deployed again; else a free one."""
+    """Return the port of the last run if it is free, so that nothing need be deployed again, or else a free port."""
     return former if former and is_free(former) else free_port()
 
 
@@ -74,7 +74,7 @@ def is_free(port: int) -> bool:
 
 
 def move_state(state: Path, former: int, port: int) -> None:
-    """Have an engine's saved state hold on another port: its queues are known by addresses that name the port."""
+    """Change the port in an engine's saved state, because addresses of queues contain it."""
     if former in {0, port}:
         return
     for file in state.glob("*.json"):
@@ -86,7 +86,7 @@ def move_state(state: Path, former: int, port: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """The addresses of a deployed stack."""
+    """Holds the addresses of a deployed stack."""
 
     http_url: str
     websocket_url: str
@@ -100,7 +100,7 @@ class Deployment:
     tables: dict[str, str]
 
     def write(self, file: Path) -> None:
-        """As the `--endpoints` file of `sandes` and `sandes-admin`."""
+        """Write them as the `--endpoints` file of `sandes` and `sandes-admin`."""
         names = (
             "http_url",
             "websocket_url",
@@ -116,12 +116,12 @@ class Deployment:
 
 @dataclass(slots=True)
 class Engine:
-    """One engine process on loopback with its state below `folder`.
+    """Is one engine process on loopback, with its state below `folder`.
 
-    Without a `port`, `start` takes the one of the last time, or a free one.
+    Without a `port`, `start` uses the port of the last run, or a free one.
 
-    With `enforce_iam` (from the next `start` on) each function may do only what its role allows; deploying needs it
-    off, since the assets bucket then insists on TLS.
+    With `enforce_iam` (from the next `start` on) each function may do only what its role allows. Deploying needs it
+    off, because the assets bucket then requires TLS.
     """
 
     folder: Path
@@ -148,14 +148,16 @@ class Engine:
         return self.folder / "engine.log"
 
     def start(self, say: Say = lambda _: None) -> None:
-        """Start and wait until it answers, however slow the machine is. Raises EngineError."""
+        """Start the engine and wait until it answers, however slow the machine is. Raise EngineError."""
         if not ENGINE_COMMAND.exists():
             raise EngineError("the engine is not installed: run `make setup`")
         self._lock()
         former = former_port(self.folder / "port")
         self.port = self.port or usual_port(former)
         if not is_free(self.port):
-            raise EngineError(f"port {self.port} is in use: stop what listens there, or choose another with PORT=")
+            raise EngineError(
+                f"port {self.port} is in use: stop the program that listens there, or choose another with PORT="
+            )
         for sub in ("tmp", "state", "s3"):
             (self.folder / sub).mkdir(parents=True, exist_ok=True)
         move_state(self.folder / "state", former, self.port)
@@ -170,7 +172,7 @@ class Engine:
             raise EngineError(f"the engine ended with status {process.returncode}: see {self.log}")
 
     def _lock(self) -> None:
-        """Two engines on one folder would overwrite each other's state: the second is refused."""
+        """Lock the folder. Two engines on one folder would overwrite each other's state, so the second is refused."""
         self.folder.mkdir(parents=True, exist_ok=True)
         if self._held is None:
             self._held = (self.folder / "lock").open("w")
@@ -203,20 +205,20 @@ class Engine:
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
-            start_new_session=True,  # Ctrl-C reaches us; we stop the engine by SIGTERM, which saves its state
+            start_new_session=True,  # Ctrl-C reaches only us; SIGTERM stops the engine, which then saves its state
         )
 
     def forget(self) -> None:
-        """Remove the state of an engine that is not running; what was synthesised stays."""
+        """Remove the state of an engine that is not running. The synthesised files stay."""
         for sub in ("tmp", "state", "s3"):
             shutil.rmtree(self.folder / sub, ignore_errors=True)
         for file in ("deployed", "outputs.json", "engine.log"):
             (self.folder / file).unlink(missing_ok=True)
 
     def stop(self, say: Say = lambda _: None) -> None:
-        """Send SIGTERM, upon which the engine saves its state, and wait for as long as it works on that.
+        """Send SIGTERM, upon which the engine saves its state, and wait as long as it makes progress.
 
-        `say` is told how long it takes. Does nothing if it is not running. Raises EngineError.
+        `say` gets messages about the time. Do nothing if the engine is not running. Raise EngineError.
         """
         process = self._process
         if process is None or process.poll() is not None:
@@ -229,8 +231,8 @@ class Engine:
             process.kill()
             process.wait()
             raise EngineError(
-                f"the engine has done nothing for {IDLE_SECONDS} s instead of saving its state. "
-                f"What came since it last saved is lost: see {self.log}"
+                f"the engine has done nothing for {IDLE_SECONDS} s instead of saving its state. Everything "
+                f"since it last saved is lost: see {self.log}"
             )
 
     def _wait(self, done: Callable[[], bool], doing: str, say: Say) -> bool:
@@ -244,7 +246,7 @@ class Engine:
         return self._process is not None and self._process.poll() is None
 
     def client(self, service: str) -> Any:
-        """A boto3 client of this engine."""
+        """Return a boto3 client of this engine."""
         return boto3.client(  # type: ignore[call-overload]  # the name is a variable here
             service,
             endpoint_url=self.url,
@@ -254,13 +256,13 @@ class Engine:
         )
 
     def sms_to(self, phone: str) -> list[str]:
-        """The texts of the SMS that the engine has taken for a number, oldest first: its own record of SNS."""
+        """Return the texts of the SMS to a number, the oldest first, from the engine's record of SNS."""
         quoted = phone.replace("+", "%2B")
         found = json.loads(self._get(f"/_ministack/sns/sms-messages?phoneNumber={quoted}"))
         return [message["Message"] for message in found["sms_messages"].get(phone, [])]
 
     def emails_to(self, address: str) -> list[str]:
-        """The texts of the e-mails that the engine has taken for an address, oldest first: its own record of SES."""
+        """Return the texts of the e-mails to an address, the oldest first, from the engine's record of SES."""
         messages = json.loads(self._get("/_ministack/ses/messages"))["messages"].get(ACCOUNT, [])
         return [message["BodyText"] or message["BodyHtml"] for message in messages if message["To"] == [address]]
 
@@ -277,7 +279,7 @@ class Engine:
 
 
 def deploy(engine: Engine, say: Say = lambda _: None) -> Deployment:
-    """Synthesise, bootstrap and deploy, each only if something changed since the last time. Raises EngineError."""
+    """Synthesise, bootstrap and deploy, each only if something changed since the last time. Raise EngineError."""
     assembly = engine.folder / "cdk.out"
     outputs = engine.folder / "outputs.json"
     deployed = engine.folder / "deployed"
@@ -307,7 +309,7 @@ def deploy(engine: Engine, say: Say = lambda _: None) -> Deployment:
 
 
 def deployment_of(engine: Engine) -> Deployment:
-    """Return the addresses of what was deployed on the engine last. Raises FileNotFoundError if nothing was."""
+    """Return the addresses of the last deployment on the engine. Raise FileNotFoundError if there was none."""
     values = json.loads((engine.folder / "outputs.json").read_text())[STACK]
     return Deployment(
         http_url=values["HttpUrl"],
@@ -324,7 +326,7 @@ def deployment_of(engine: Engine) -> Deployment:
 
 
 def _set_expiry_and_recovery(engine: Engine, outputs: dict[str, str]) -> None:
-    """Set what the engine drops from templates: TTL and point-in-time recovery."""
+    """Set what the engine ignores in templates: TTL and point-in-time recovery."""
     client = engine.client("dynamodb")
     for table in TABLES:
         if table.ttl:
@@ -340,7 +342,7 @@ def _set_expiry_and_recovery(engine: Engine, outputs: dict[str, str]) -> None:
 
 
 def _lock_heads(engine: Engine, outputs: dict[str, str], assembly: Path) -> None:
-    """The engine drops Object Lock from templates."""
+    """Set Object Lock, which the engine ignores in templates."""
     resources = json.loads((assembly / f"{STACK}.template.json").read_text())["Resources"].values()
     (lock,) = [
         resource["Properties"]["ObjectLockConfiguration"]
@@ -353,7 +355,7 @@ def _lock_heads(engine: Engine, outputs: dict[str, str], assembly: Path) -> None
 
 
 def _stands(engine: Engine) -> bool:
-    """Whether the stack that was deployed is still in the engine's state, functions and all."""
+    """Return whether the deployed stack is still in the engine's state, including its functions."""
     try:
         engine.client("cloudformation").describe_stacks(StackName=STACK)
     except ClientError:
@@ -398,7 +400,7 @@ def _cdk(engine: Engine, step: str, *arguments: str) -> None:
 
 
 def _fingerprint(port: int) -> str:
-    """Of everything that a deployment is made from."""
+    """Return a hash of everything from which a deployment is made."""
     digest = hashlib.sha256(f"{port} {sys.version}".encode())
     sources = [ROOT / "cdk.json", ROOT / "infra" / "stages.toml", ROOT / "build" / "vendor-local.stamp"]
     for folder in ("infra", "functions", "layers"):

@@ -1,18 +1,20 @@
-"""Starts the local engine with what its Cognito and its streams lack. Runs in the engine's interpreter, never in ours.
+"""Starts the local engine with missing features of its Cognito and streams. It runs in the engine's
+interpreter only.
 
-For MiniStack 1.5.33; each patch has its symptom, and a test that fails without it, where no other is named in
-tests/e2e/test_administrators_sign_in.py:
+The patches are for MiniStack 1.5.33. Each has its symptom, and a test that fails without it. Unless another one is
+named, the test is in tests/e2e/test_administrators_sign_in.py:
 
-- where MFA is required, somebody without a second factor is given tokens, after a new password too: they are asked to
-  set one up, as on AWS (`MFA_SETUP`), and a factor that was set up in a sign-in counts from then on;
-- an answer to a challenge is taken without the session of the step before it, a new password even from who does not
-  know the old one: each step needs its session;
-- a new password is not held to the policy of the pool; a code of an authenticator can be used again;
-- an authenticator can be turned off where MFA is required, and not be deleted: turning it off does nothing, and
-  AdminDeleteSoftwareToken deletes it, as on AWS;
-- a refreshed token says that its holder has signed in just now: it keeps the time of the sign-in;
-- after a restart as many records of tables' streams are passed over as were read before, since positions are kept and
-  records are not: nothing is passed over (test in tests/scenarios/test_statistics.py).
+- MiniStack gives tokens to users without a second factor where MFA is required, also after a new password. With the
+  patch, they must set one up, as on AWS (`MFA_SETUP`), and a factor that was set up in a sign-in counts from then on.
+- MiniStack accepts an answer to a challenge without the session of the step before it, even a new password from
+  somebody who does not know the old one. With the patch, each step needs its session.
+- MiniStack does not check a new password by the pool's policy, and accepts a code of an authenticator twice. The
+  patch does the one and refuses the other.
+- MiniStack lets users turn off an authenticator where MFA is required, and cannot delete it. With the patch, turning it
+  off does nothing, and AdminDeleteSoftwareToken deletes it, as on AWS.
+- MiniStack sets the time of a refreshed token's sign-in to now. With the patch, it keeps the time.
+- After a restart, MiniStack skips as many records of streams as were read before, because it keeps positions but not
+  records. With the patch, it skips none (test in tests/scenarios/test_statistics.py).
 """
 
 from __future__ import annotations
@@ -33,7 +35,7 @@ Answer = tuple[int, Any, bytes]
 
 @dataclass(frozen=True)
 class Step:
-    """What a session has come to. `secret` is that of an authenticator being set up."""
+    """Holds the state of a sign-in session. `secret` is that of an authenticator being set up."""
 
     client: str
     user: str
@@ -121,7 +123,7 @@ def patch(cognito: Any) -> None:  # noqa: PLR0915  # a list of patches
         return answer
 
     def prefer(user: dict[str, Any], data: dict[str, Any]) -> None:
-        """Turn nothing off where the pool requires a second factor."""
+        """Turn nothing off if the pool requires a second factor."""
         required = any(
             pool.get("MfaConfiguration") == "ON" and any(user is one for one in pool["_users"].values())
             for _, pool in cognito._all_pools()
@@ -182,7 +184,7 @@ def patch_streams(lambdas: Any) -> None:
 def main() -> None:
     installed = version("ministack")
     if installed != FOR_VERSION:
-        sys.exit(f"these patches are for MiniStack {FOR_VERSION}, not {installed}: see which are still needed")
+        sys.exit(f"these patches are for MiniStack {FOR_VERSION}, not {installed}: check which ones are still needed")
     patch(importlib.import_module("ministack.services.cognito"))
     patch_streams(importlib.import_module("ministack.services.lambda_svc"))
     importlib.import_module("ministack.app").main()

@@ -1,6 +1,6 @@
-"""Build the vendor layer with pip from pinned, hashed wheels, without Docker.
+"""Builds the vendor layer with pip from pinned, hashed wheels, without Docker.
 
-    python -m tools.layers local      for the interpreter and machine at hand
+    python -m tools.layers local      for this interpreter and machine
     python -m tools.layers aws        for Python 3.13 on arm64
 
 A layer is built once for each content of requirements/vendor.txt and of this file.
@@ -27,11 +27,11 @@ AWS_TARGET = (
 )
 
 KEPT_SERVICES = {"apigatewaymanagementapi", "cognito-idp", "dynamodb", "s3", "secretsmanager", "sesv2", "sns", "sqs"}
-"""botocore brings descriptions of over 400 services, 25 MB; functions use these. Add a name with its first use."""
+"""Descriptions that are kept of the 400 services (25 MB) in botocore. Add a name when a function first uses it."""
 
 
 def build(target: str) -> Path:
-    """Build `build/vendor-<target>` unless it is current, and return it. Raises CalledProcessError if pip fails."""
+    """Build `build/vendor-<target>` unless it is current, and return it. Raise CalledProcessError if pip fails."""
     folder = ROOT / "build" / f"vendor-{target}"
     stamp = folder.with_suffix(".stamp")
     current = _fingerprint()
@@ -64,7 +64,7 @@ def _prune(packages: Path) -> None:
     for service in data.iterdir():
         if service.is_dir() and service.name not in KEPT_SERVICES:
             shutil.rmtree(service)
-    endpoints = json.loads((data / "endpoints.json").read_text())  # over a megabyte to parse at every cold start
+    endpoints = json.loads((data / "endpoints.json").read_text())  # every cold start would parse over a megabyte
     for partition in endpoints["partitions"]:
         partition["services"] = {
             name: service for name, service in partition["services"].items() if name in KEPT_SERVICES
@@ -74,14 +74,16 @@ def _prune(packages: Path) -> None:
 
 
 def _compile(packages: Path, target: str) -> None:
-    """Byte code that stays valid when the files' times change, as they do when a layer is unpacked.
+    """Compile byte code that stays valid when the files' times change, which they do when a layer is
+    unpacked.
 
-    Without it a cold start compiles everything anew, close to a second. For AWS it takes a Python 3.13 on the PATH.
+    Without it, a cold start compiles everything anew, which takes almost a second. For AWS, Python 3.13 must be on the
+    PATH.
     """
     interpreter = sys.executable if target == "local" else shutil.which("python3.13")
     command = (interpreter or "", "-m", "compileall", "-qq", "--invalidation-mode=unchecked-hash", str(packages))
     if not interpreter or subprocess.run(command, check=False, stderr=subprocess.DEVNULL).returncode:
-        print("no python3.13 here to compile for AWS: cold starts will be about a second slower", file=sys.stderr)
+        print("there is no python3.13 to compile for AWS: cold starts will take about a second longer", file=sys.stderr)
 
 
 def _fingerprint() -> str:

@@ -1,4 +1,4 @@
-"""How long to wait on this machine: longer where it is slow or busy, and for as long as a process makes progress."""
+"""Waits as long as this machine needs: longer if it is slow or busy, and while a process makes progress."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def slowness() -> float:
 
 @dataclass(slots=True)
 class Progress:
-    """Whether a process still does something: it uses CPU, or files in its folders change."""
+    """Detects whether a process makes progress: it uses CPU, or files in its folders change."""
 
     pid: int
     folders: tuple[Path, ...]
@@ -41,9 +41,9 @@ class Progress:
 def wait_while(
     done: Callable[[], bool], progress: Progress, *, idle_seconds: float, say: Say, doing: str, every: float = 10.0
 ) -> bool:
-    """Wait until `done`, for as long as there is progress; False after `idle_seconds` without any.
+    """Wait until `done`, while there is progress. Return False after `idle_seconds` without any.
 
-    `say` is told every few seconds how long `doing` has taken.
+    `say` gets a message every few seconds with the time that `doing` has taken.
     """
     started = last = told = time.monotonic()
     while not done():
@@ -66,7 +66,7 @@ def _cpu_time(pid: int) -> str:
 
 
 def _files(folders: Iterable[Path]) -> list[str]:
-    """Return names, sizes and times of what is directly in the folders."""
+    """Return names, sizes and times of the files directly in the folders."""
     found = []
     for folder in folders:
         for file in sorted(folder.glob("*")):

@@ -1,13 +1,14 @@
-"""Make the next text of the secret `Pepper`, step by step. See docs/incidents/pepper.md and docs/adr/0046.
+"""Prints the next text of the secret `Pepper`, step by step. See docs/incidents/pepper.md and
+docs/adr/0046.
 
-    python -m tools.pepper next                  add a value that is about to be used
+    python -m tools.pepper next                  add a value that will be used
     python -m tools.pepper use --proof PROOF     use it, and keep the value before as the former one
     python -m tools.pepper end --proof PROOF     end the former value
-    python -m tools.pepper drop                  take back a value that is not used yet
-    python -m tools.pepper show                  print the numbers of the values, and since when
+    python -m tools.pepper drop                  remove a value that is not used yet
+    python -m tools.pepper show                  print the numbers of the values, and since when they exist
 
-They read the secret as it is now from standard input and print the next text; nothing is sent anywhere. A proof is what
-`sandes-admin pepper rekey` prints when all rows have been written anew for the step.
+They read the current secret from standard input and print the next text. Nothing is sent anywhere. `sandes-admin pepper
+rekey` prints the proof when it has rewritten all rows for the step.
 """
 
 from __future__ import annotations
@@ -28,34 +29,34 @@ _ALPHABET = string.ascii_letters + string.digits
 _SECRET_CHARACTERS = 64
 
 LONGEST_SECONDS = 31 * 86_400
-"""Longer than anything lives that is neither written anew nor ended sooner: batches and their rows, 30 days."""
+"""Longer than the life of any data that is neither rewritten nor ended sooner: batches and their rows, 30 days."""
 
 
 class NotYet(Exception):
-    """The step would lose what is still needed, or has been taken already."""
+    """Reports a step that would lose data still needed, or that was made already."""
 
 
 def next_value(secret: str, *, now_seconds: int) -> str:
-    """Add a value. Rows about numbers are written under both from then on. Raises NotYet, ValueError."""
+    """Add a value. Rows about numbers are written under both values from then on. Raise NotYet or ValueError."""
     pepper = Pepper.of(secret.encode())
     if len(pepper.values) > 1:
-        raise NotYet("a value is being replaced already: end that first")
+        raise NotYet("a value is being replaced already: end that one first")
     made = "".join(secrets.choice(_ALPHABET) for _ in range(_SECRET_CHARACTERS))
     added = {"number": pepper.number + 1, "secret": made}
     return _written([*_values(secret), added], in_use=pepper.number, since=now_seconds)
 
 
 def use(secret: str, *, proof: str, now_seconds: int) -> str:
-    """Use the value that was added. Raises NotYet, ValueError."""
+    """Use the added value. Raise NotYet or ValueError."""
     pepper = Pepper.of(secret.encode())
     if pepper.following is None:
-        raise NotYet("there is no value to be used next")
+        raise NotYet("there is no added value to use")
     _check_proof(pepper, proof)
     return _written(_values(secret), in_use=pepper.following.number, since=now_seconds)
 
 
 def end(secret: str, *, proof: str, now_seconds: int) -> str:
-    """End the former value. Raises NotYet, ValueError."""
+    """End the former value. Raise NotYet or ValueError."""
     pepper = Pepper.of(secret.encode())
     if pepper.former is None:
         raise NotYet("there is no former value")
@@ -63,16 +64,16 @@ def end(secret: str, *, proof: str, now_seconds: int) -> str:
     until = pepper.since + LONGEST_SECONDS
     if now_seconds < until:
         day = datetime.fromtimestamp(until, UTC).strftime("%Y-%m-%d %H:%M UTC")
-        raise NotYet(f"what was made under the former value lives until {day}")
+        raise NotYet(f"data that was written under the former value lives until {day}")
     kept = [one for one in _values(secret) if one["number"] == pepper.number]
     return _written(kept, in_use=pepper.number, since=now_seconds)
 
 
 def drop(secret: str, *, now_seconds: int) -> str:
-    """Take a value back that is not used yet. Raises NotYet, ValueError."""
+    """Remove a value that is not used yet. Raise NotYet or ValueError."""
     pepper = Pepper.of(secret.encode())
     if pepper.following is None:
-        raise NotYet("there is no value that is not used yet")
+        raise NotYet("there is no unused value")
     kept = [one for one in _values(secret) if one["number"] == pepper.number]
     return _written(kept, in_use=pepper.number, since=now_seconds)
 
@@ -88,19 +89,21 @@ def _values(secret: str) -> list[dict[str, Any]]:
 
 def _written(values: list[dict[str, Any]], *, in_use: int, since: int) -> str:
     text = json.dumps({"values": values, "in_use": in_use, "since": since}, indent=1)
-    Pepper.of(text.encode())  # a function would refuse at its cold start what does not hold together
+    Pepper.of(text.encode())  # a function would refuse an inconsistent secret at its cold start
     return text
 
 
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m tools.pepper", description="Make the next text of the Pepper.")
+    parser = argparse.ArgumentParser(
+        prog="python -m tools.pepper", description="Print the next text of the secret Pepper."
+    )
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("next", help="add a value that is about to be used")
-    for name, what in (("use", "use the value that was added"), ("end", "end the former value")):
+    commands.add_parser("next", help="add a value that will be used")
+    for name, what in (("use", "use the added value"), ("end", "end the former value")):
         commands.add_parser(name, help=what).add_argument(
-            "--proof", required=True, help="what `sandes-admin pepper rekey` printed at its end"
+            "--proof", required=True, help="the proof that `sandes-admin pepper rekey` printed at its end"
         )
-    commands.add_parser("drop", help="take back a value that is not used yet")
+    commands.add_parser("drop", help="remove a value that is not used yet")
     commands.add_parser("show", help="print the numbers of the values")
     given = parser.parse_args(arguments)
     now = int(time.time())

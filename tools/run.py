@@ -1,7 +1,7 @@
-"""`make run`: the whole system on this machine.
+"""Implements `make run`: the whole system on this machine.
 
-Starts the local engine on loopback, deploys the real CDK app on it, plays the demonstration, prints how to chat, and
-stays up until Ctrl-C. Everything it keeps is in .local/run: accounts and undelivered messages outlive it.
+It starts the local engine on loopback, deploys the real CDK app on it, plays the demonstration, prints how to chat, and
+stays up until Ctrl-C. All its state is in .local/run, so accounts and undelivered messages survive.
 """
 
 from __future__ import annotations
@@ -59,11 +59,14 @@ def main() -> int:
         help="deploy and stay up, without playing the demonstration (make run DEMO=0)",
     )
     parser.add_argument(
-        "--port", type=_port, default=0, help="port of the engine (make run PORT=n); free or the last one by default"
+        "--port",
+        type=_port,
+        default=0,
+        help="port of the engine (make run PORT=n); default: the last one, or a free one",
     )
     options = parser.parse_args()
     console = Console()
-    for ending in (signal.SIGINT, signal.SIGTERM):  # a shell that starts it in the background has SIGINT ignored
+    for ending in (signal.SIGINT, signal.SIGTERM):  # a shell ignores SIGINT for background jobs
         signal.signal(ending, signal.default_int_handler)
     engine = Engine(FOLDER, options.port)
     up = False
@@ -73,7 +76,7 @@ def main() -> int:
         if options.once:
             return 0 if held else 1
         if not held:
-            console.print("[bold yellow]The engine stays up all the same.[/]")
+            console.print("[bold yellow]The engine stays up nevertheless.[/]")
         _explain(engine, deployment, console)
         up = True
         threading.Event().wait()
@@ -92,7 +95,9 @@ def main() -> int:
 
 
 def _demonstrate(engine: Engine, deployment: Deployment, console: Console) -> bool:
-    """Play the demonstration; False if it failed. Whatever its fault, somebody may be using the engine by now."""
+    """Play the demonstration, and return False if it failed. Never raise, because somebody may use the
+    engine by now.
+    """
     try:
         asyncio.run(play(engine, deployment, PEOPLE, Narrator(console)))
     except StepFailed as failed:
@@ -100,9 +105,9 @@ def _demonstrate(engine: Engine, deployment: Deployment, console: Console) -> bo
         return False
     except Exception:  # noqa: BLE001  # the boundary: a fault of the demonstration is none of the engine
         console.print_exception()
-        _print_failure(engine, "the demonstration ended with the fault above", console)
+        _print_failure(engine, "the demonstration ended with the error above", console)
         return False
-    console.print("[bold green]The demonstration held in every step.[/]")
+    console.print("[bold green]Every step of the demonstration succeeded.[/]")
     return True
 
 
@@ -136,7 +141,7 @@ def _start(engine: Engine, console: Console) -> Deployment:
 
 
 def _account(person: str) -> str:
-    """Return the account of somebody who took part in the demonstration, now or earlier; empty if there is none."""
+    """Return the account of a person of the demonstration, now or earlier, or an empty text if there is none."""
     if not (PEOPLE / f"{person}.sqlite3").exists():
         return ""
     with closing(Store.open(PEOPLE / f"{person}.sqlite3")) as store:

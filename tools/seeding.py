@@ -1,8 +1,8 @@
-"""Seeding: citizens and memberships written straight into the tables of the local engine, past all of the project's
-checks, in seconds rather than minutes.
+"""Writes citizens and memberships directly into the tables of the local engine, past all checks.
 
-A seeded citizen has an account with one device to which messages are sealed and stored like to any other; the
-device's keys were thrown away, so nobody can sign in as it or read what waits for it. There is no phone number.
+This takes seconds rather than minutes. A seeded citizen has an account with one device, for which messages are sealed
+and stored as usual. The device's keys are thrown away, so nobody can sign in with it or read its messages. There is no
+phone number.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _ONE = DeviceNumber(1)
 
 
 def seed_citizens(client: Client, tables: Mapping[str, str], count: int) -> list[AccountId]:
-    """So many new accounts, each with a device whose keys nobody has. They have no phone number."""
+    """Create accounts, each with a device whose keys nobody has. They have no phone number."""
     now = int(time.time())
     routing = RoutingStore(client, tables["routing"])
     identity_key = bindings.crypto_sign_seed_keypair(secrets.token_bytes(32))[0]
@@ -62,7 +62,7 @@ def seed_citizens(client: Client, tables: Mapping[str, str], count: int) -> list
 
 
 def seed_members(client: Client, tables: Mapping[str, str], group: GroupId, accounts: Sequence[AccountId]) -> None:
-    """Make them members of a group that is there already. Nobody is told."""
+    """Make accounts members of an existing group. Nobody is notified."""
     table, now_ms = tables["directory"], time.time_ns() // 1_000_000
     rows: list[dict[str, Any]] = []
     for account in accounts:

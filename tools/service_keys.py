@@ -1,4 +1,4 @@
-"""Make the next text of the secret `SealSecret`, or with `--of attestation` of `AttestationSecret`.
+"""Prints the next text of the secret `SealSecret`, or with `--of attestation` of `AttestationSecret`.
 
 See "Service keys" in docs/runbook.md.
 
@@ -9,7 +9,8 @@ See "Service keys" in docs/runbook.md.
     python -m tools.service_keys [--of attestation] end    end the former keys
     python -m tools.service_keys [--of attestation] show   print the introductions that devices get
 
-All but `root` read the secret as it is now from standard input. They print the next one; nothing is sent anywhere.
+All commands except `root` read the current secret from standard input. They print the next one. Nothing is sent
+anywhere.
 """
 
 from __future__ import annotations
@@ -44,17 +45,18 @@ _OF: dict[str, type[Keys]] = {"seal": ServiceKeys, "attestation": AttestationKey
 
 
 class NotYet(Exception):
-    """The step would refuse what devices still need."""
+    """Reports a step that would refuse what devices still need."""
 
 
 class WrongRoot(Exception):
-    """The newest key names a successor key that this is not."""
+    """Reports a key that differs from the successor that the newest key names."""
 
 
 def first_with_root(secret: str, *, root: bytes, of: type[Keys] = ServiceKeys) -> str:
-    """Let a root key, instead of one derived from the secret, introduce the next key. Raises NotYet, BadKeySecret.
+    """Let a root key, instead of one derived from the secret, introduce the next key. Raise NotYet or
+    BadKeySecret.
 
-    Only as long as no device has pinned the first key: the introduction changes.
+    This works only while no device has pinned the first key, because the introduction changes.
     """
     if secret.startswith("{"):
         raise NotYet("only the first key, as the deployment made it, can be put under a root")
@@ -72,9 +74,10 @@ def next_secret(
     root: bytes | None = None,
     of: type[Keys] = ServiceKeys,
 ) -> str:
-    """Add a key that is used from `in_force_from` on. Of the keys before, only the one in force now is kept.
+    """Add a key that is used from `in_force_from` on. Of the earlier keys, only the one in force now is
+    kept.
 
-    `leaked`: the keys before are ended with this step. Raises WrongRoot, BadKeySecret.
+    With `leaked`, this step ends the earlier keys. Raise WrongRoot or BadKeySecret.
     """
     keys = of.of(secret.encode())
     entries, introductions = _read(secret), list(keys.introductions)
@@ -82,7 +85,7 @@ def next_secret(
     successor = cbor2.loads(introductions[-1].statement)[4]
     public, private = bindings.crypto_sign_seed_keypair(root) if root else _derived(entries, of)
     if public != successor:
-        raise WrongRoot("the newest key is followed by one that another key introduces: give its root")
+        raise WrongRoot("another key introduces the one after the newest: give its root")
     number, made = newest.number + 1, "".join(secrets.choice(_ALPHABET) for _ in range(_SECRET_CHARACTERS))
     following = public if root else succession_key(made.encode(), number, of.purpose)[0]
     statement = introduction_statement(number, of.key(number, made.encode()).public, following)
@@ -96,9 +99,9 @@ def next_secret(
 
 
 def end_former(secret: str, *, now_seconds: int, of: type[Keys] = ServiceKeys) -> str:
-    """Have devices refuse what other keys than the newest sealed or signed.
+    """End all keys except the newest. Devices then refuse what the others sealed or signed.
 
-    Raises NotYet before the newest is in force.
+    Raise NotYet before the newest is in force.
     """
     keys, entries = of.of(secret.encode()), _read(secret)
     if keys.at(now_seconds) != keys.keys[-1]:
@@ -122,7 +125,7 @@ def _entry(number: int, secret: str, in_force_from: int) -> dict[str, Any]:
 def _written(entries: list[dict[str, Any]], introductions: Any, oldest: int, of: type[Keys]) -> str:
     told = {"keys": entries, "introductions": [one.written for one in introductions], "oldest": oldest}
     text = json.dumps(told, indent=1)
-    of.of(text.encode())  # a function would refuse at its cold start what does not hold together
+    of.of(text.encode())  # a function would refuse an inconsistent secret at its cold start
     return text
 
 
@@ -136,18 +139,18 @@ def _root_of(path: Path | None) -> bytes | None:
         return None
     seed = bytes.fromhex(path.read_text().strip())
     if len(seed) != 32:
-        raise ValueError(f"{path} is no root key: expected 64 hexadecimal digits")
+        raise ValueError(f"{path} is not a root key: expected 64 hexadecimal digits")
     return seed
 
 
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description="Make the next text of the secret SealSecret or AttestationSecret.")
-    parser.add_argument("--of", choices=list(_OF), default="seal", help="whose keys; seal by default")
+    parser = argparse.ArgumentParser(description="Print the next text of the secret SealSecret or AttestationSecret.")
+    parser.add_argument("--of", choices=list(_OF), default="seal", help="which keys; default: seal")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("root", help="make a root key").add_argument("file", type=Path)
     commands.add_parser("first", help="put the first key under a root").add_argument("--root", type=Path, required=True)
     following = commands.add_parser("next", help="add a key")
-    following.add_argument("--hours", type=float, default=24, help="until it comes into force; 24 by default")
+    following.add_argument("--hours", type=float, default=24, help="hours until it comes into force; default: 24")
     following.add_argument("--leaked", action="store_true", help="put it in force now, and end the keys before")
     following.add_argument("--root", type=Path)
     commands.add_parser("end", help="end the former keys")
@@ -157,7 +160,7 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         if given.command == "root":
             _new_root(given.file)
-            print(f"Wrote {given.file}. Keep it offline, in two places, and delete it here: nobody can make it again.")
+            print(f"Wrote {given.file}. Keep it offline, in two places, and delete it here. Nobody can make it again.")
             return
         secret = sys.stdin.read().strip()
         match given.command:

@@ -1,8 +1,9 @@
-"""`make smoke STAGE=…`: what a deployed stage must show before anybody relies on it (docs/first-day-on-aws.md).
+"""Implements `make smoke STAGE=…`: checks a deployed stage before anybody relies on it
+(docs/first-day-on-aws.md).
 
 Each probe settles one question that AWS's documentation leaves open, or that a mistake in the account can answer
-wrongly. Some need more than an endpoints file: a telephone that gets the code of a registration (PHONE=…), the session
-file of an administrator (SESSION=…). Without it they are skipped, and named.
+wrongly. Some probes need more than an endpoints file: a telephone that gets the code of a registration (PHONE=…), or
+the session file of an administrator (SESSION=…). Without it, they are reported as skipped.
 """
 
 from __future__ import annotations
@@ -43,13 +44,13 @@ ANSWER_SECONDS = 20.0
 POSTED_BYTES = (1_000, 33 * 1024, 100 * 1024, 128 * 1024)
 FRESH_SECONDS = 60
 SLACK_SECONDS = 10
-"""A refreshed token may say the second at which the refresh token was made, a moment after the sign-in."""
+"""Tolerance for `auth_time`. A refreshed token may give the second of its refresh token, just after the sign-in."""
 
 POLICY_SECONDS = 90.0
-"""IAM takes seconds until a new role may be taken and its policy counts everywhere."""
+"""Longest wait for IAM, which needs seconds until a new role can be assumed and its policy counts everywhere."""
 
 GUARDED_KEYS: Mapping[str, Any] = {"ForAnyValue:StringLike": {"dynamodb:LeadingKeys": ["AD#*"]}}
-"""The condition of a Deny, as functions have it that may not write rows of administrators (infra/grants.py)."""
+"""The condition of a Deny for functions that must not write rows of administrators (infra/grants.py)."""
 
 SELF_SERVICE_SCOPE = "aws.cognito.signin.user.admin"
 
@@ -57,16 +58,18 @@ Clients = Callable[..., Any]
 
 
 class No(Exception):
-    """The stage does not behave as the service relies on; the text says what it does instead."""
+    """Reports that the stage does not behave as the service needs. The text says what it does instead."""
 
 
 class Skipped(Exception):
-    """The probe needs something that was not given; the text says what."""
+    """Reports that the probe needs something that was not given. The text says what."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A deployed stage. `clients` makes boto3 clients for it. `code`: asks for the code of the SMS to the phone."""
+    """Holds a deployed stage. `clients` makes boto3 clients for it. `code` asks for the code of the SMS to
+    the phone.
+    """
 
     endpoints: Endpoints
     outputs: Mapping[str, str]
@@ -85,11 +88,11 @@ class Result:
 
 
 async def http_needs_a_token(stage: Stage) -> None:
-    """Ask for something of a device's without a token."""
+    """Call a route of devices without a token."""
     async with httpx.AsyncClient(timeout=ANSWER_SECONDS) as client:
         answer = await client.get(f"{stage.endpoints.http_url}/v1/me")
     if answer.status_code != 401 or answer.headers.get("Content-Type") != "application/problem+json":
-        raise No(f"GET /v1/me without a token is answered {answer.status_code}, not by a problem with 401")
+        raise No(f"GET /v1/me without a token is answered with {answer.status_code} instead of a problem with 401")
 
 
 async def socket_needs_a_token(stage: Stage) -> None:
@@ -100,18 +103,18 @@ async def socket_needs_a_token(stage: Stage) -> None:
                 raise No(f"a socket opens with {headers or 'no token'}")
         except websockets.InvalidStatus as refused:
             if refused.response.status_code not in {401, 403}:
-                raise No(f"a handshake with {headers or 'no token'} is {refused.response.status_code}") from None
+                raise No(f"a handshake with {headers or 'no token'} gets {refused.response.status_code}") from None
 
 
 async def data_is_kept_and_forgotten_as_promised(stage: Stage) -> None:
-    """Read what the tables do: expiry, recovery."""
+    """Read the expiry and recovery of the tables."""
     client = stage.clients("dynamodb")
     for table in TABLES:
         name = stage.outputs[f"{table.name.capitalize()}Table"]
         ttl = client.describe_time_to_live(TableName=name)["TimeToLiveDescription"]
         expires = ttl.get("AttributeName") if ttl["TimeToLiveStatus"] in {"ENABLED", "ENABLING"} else None
         if expires != table.ttl:
-            raise No(f"rows of {name} expire by {expires}, not by {table.ttl}")
+            raise No(f"rows of {name} expire by {expires} instead of {table.ttl}")
         backups = client.describe_continuous_backups(TableName=name)["ContinuousBackupsDescription"]
         recovery = backups["PointInTimeRecoveryDescription"]["PointInTimeRecoveryStatus"] == "ENABLED"
         if recovery != table.backup:
@@ -142,7 +145,7 @@ async def large_posts_arrive_whole(stage: Stage) -> None:
 
 
 async def a_refreshed_token_keeps_the_time_of_the_sign_in(stage: Stage) -> None:
-    """Refresh an administrator's token, and read what the new one says."""
+    """Refresh an administrator's token, and compare its `auth_time`."""
     if stage.session is None:
         raise Skipped("SESSION=… : the session file of `sandes-admin login`")
     before = _claims(stage.session.tokens.access)
@@ -166,8 +169,9 @@ async def an_access_token_cannot_change_its_own_user(stage: Stage) -> None:
 
 
 async def a_deny_by_key_holds_inside_transactions(stage: Stage) -> None:
-    """Write as a role that may write everything but rows of administrators. The role is removed again, and nothing is
-    written: a condition of each transaction never holds.
+    """Write as a role that may write everything except rows of administrators.
+
+    The role is removed again, and nothing is written, because a condition of each transaction never holds.
     """
     iam, name = stage.clients("iam"), f"sandes-smoke-{secrets.token_hex(4)}"
     table = stage.clients("dynamodb").describe_table(TableName=stage.outputs["DirectoryTable"])["Table"]["TableArn"]
@@ -177,7 +181,7 @@ async def a_deny_by_key_holds_inside_transactions(stage: Stage) -> None:
         role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust)["Role"]["Arn"]
     except ClientError as error:
         if error.response["Error"]["Code"] in {"AccessDenied", "AccessDeniedException"}:
-            raise Skipped("credentials that may create a role and take it") from None
+            raise Skipped("credentials that may create and assume a role") from None
         raise
     try:
         granted = _statement("Allow", "dynamodb:*", Resource=table)
@@ -192,7 +196,7 @@ async def a_deny_by_key_holds_inside_transactions(stage: Stage) -> None:
 
 
 async def _as_role(stage: Stage, role: str, table: str) -> Any:
-    """Give a client of DynamoDB as the role, once its permissions count. Raises TimeoutError."""
+    """Return a client of DynamoDB for the role, once its permissions count. Raise TimeoutError."""
     async with asyncio.timeout(POLICY_SECONDS):
         while True:
             try:
@@ -213,7 +217,7 @@ async def _as_role(stage: Stage, role: str, table: str) -> Any:
 
 
 def _transaction(client: Any, table: str, kind: str, key: str) -> str:
-    """Return the code with which a transaction is refused whose condition does not hold."""
+    """Return the code with which a transaction with a false condition is refused."""
     row = {DirectoryRow.PARTITION: {"S": key}, DirectoryRow.SORT: {"S": "smoke"}}
     what = {
         "Item" if kind == "Put" else "Key": row,
@@ -245,7 +249,7 @@ async def a_federated_administrator_is_one_user_with_a_verified_address(stage: S
     users = cognito.list_users(UserPoolId=pool, Filter=f'email = "{email}"')["Users"]
     said = [{one["Name"]: one["Value"] for one in user["Attributes"]} for user in users]
     if not any(json.loads(user.get("identities", "[]")) for user in said):
-        raise Skipped("an administrator who has signed in by the provider too: do so with the address of SESSION")
+        raise Skipped("an administrator who has also signed in by the provider, with the address of SESSION")
     if len(users) != 1:
         raise No(f"the address of the session has {len(users)} users: the provider's was not linked")
     if said[0].get("email_verified") != "true":
@@ -266,7 +270,7 @@ PROBES = (
 
 
 async def run(stage: Stage, tell: Callable[[Result], None] = lambda _: None) -> list[Result]:
-    """Run every probe, whatever became of the ones before it."""
+    """Run every probe, whatever the results of those before it."""
     results = []
     for probe in PROBES:
         name = probe.__name__.replace("_", " ")
@@ -276,7 +280,7 @@ async def run(stage: Stage, tell: Callable[[Result], None] = lambda _: None) -> 
         except Skipped as skipped:
             result = Result(name, "skipped", str(skipped))
         except TimeoutError:
-            result = Result(name, "no", f"nothing after {ANSWER_SECONDS:.0f} s")
+            result = Result(name, "no", f"no answer after {ANSWER_SECONDS:.0f} s")
         except (No, ApiError, Unreachable, OSError, ClientError, BotoCoreError, websockets.WebSocketException) as no:
             result = Result(name, "no", f"{no}")
         except httpx.HTTPError as no:
@@ -291,21 +295,21 @@ _devices: dict[str, Signer] = {}
 
 @asynccontextmanager
 async def _online(stage: Stage) -> AsyncIterator[tuple[websockets.ClientConnection, str]]:
-    """Give the socket of a device that has said `hello`, and the id of its connection."""
+    """Yield the socket of a device that has said `hello`, and the id of its connection."""
     device, now_ms = await _device(stage), time.time_ns() // 1_000_000
     token = sign_token(device.identity, device.address, audience=stage.endpoints.audience, now_seconds=now_ms // 1000)
     headers = {"Authorization": f"Bearer {token}", ACT_HEADER: device.header(open_socket(token), at_ms=now_ms)}
     try:
         opened = await websockets.connect(stage.endpoints.websocket_url, additional_headers=headers)
     except websockets.InvalidStatus as refused:
-        raise No(f"the handshake with a valid token is answered {refused.response.status_code}") from None
+        raise No(f"the handshake with a valid token is answered with {refused.response.status_code}") from None
     async with opened as socket:
         await socket.send(json.dumps({"type": "hello", "ref": "smoke", "protocol": 1}))
         async with asyncio.timeout(ANSWER_SECONDS):
             while (said := json.loads(await socket.recv())).get("ref") != "smoke":
                 pass
         if said["type"] != "welcome":
-            raise No(f"`hello` is answered {said}")
+            raise No(f"`hello` is answered with {said}")
         row = stage.clients("dynamodb").get_item(
             TableName=stage.outputs["RoutingTable"],
             Key={RoutingRow.ACCOUNT: {"B": bytes(parse_account(device.address.account))}},
@@ -316,7 +320,7 @@ async def _online(stage: Stage) -> AsyncIterator[tuple[websockets.ClientConnecti
 
 
 async def _device(stage: Stage) -> Signer:
-    """Register the phone once for all probes; its account stays, as that of any device that is not used any more."""
+    """Register the phone once for all probes. Its account stays, as does that of any unused device."""
     if stage.phone is None or stage.code is None:
         raise Skipped("PHONE=+… : a telephone that gets the SMS with the code; its number is registered anew")
     if stage.phone not in _devices:
@@ -336,7 +340,7 @@ def _callback(websocket_url: str) -> str:
 
 
 def _claims(token: str) -> dict[str, Any]:
-    """Read what a token says, without checking it: it came from Cognito just now."""
+    """Return the claims of a token without verifying it, because Cognito has just issued it."""
     part = token.split(".")[1]
     return dict(json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))))
 
@@ -344,7 +348,7 @@ def _claims(token: str) -> dict[str, Any]:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make smoke", description=__doc__)
     parser.add_argument("stage", help="a stage that was deployed from here (make deploy)")
-    parser.add_argument("--phone", help="register this number; the code is asked for (make smoke PHONE=+…)")
+    parser.add_argument("--phone", help="register this number; you are asked for the code (make smoke PHONE=+…)")
     parser.add_argument("--session", type=Path, help="session file of an administrator (make smoke SESSION=…)")
     options = parser.parse_args()
     try:

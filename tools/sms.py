@@ -1,6 +1,7 @@
-"""Read the newest SMS that the running local engine has taken for a number:  python -m tools.sms +919810000003
+"""Prints the newest SMS that the running local engine has taken for a number:  python -m tools.sms
++919810000003
 
-`--all` prints every one, the oldest first.
+`--all` prints every SMS, the oldest first.
 """
 
 from __future__ import annotations

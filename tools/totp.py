@@ -1,6 +1,6 @@
-"""The codes that an authenticator app shows (RFC 6238: SHA-1, six digits, thirty seconds).
+"""Computes the codes that an authenticator app shows (RFC 6238: SHA-1, six digits, thirty seconds).
 
-For trials without a phone:  python -m tools.totp SECRET
+For experiments without a phone:  python -m tools.totp SECRET
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ STEP_SECONDS = 30
 
 
 def code(secret: str, *, steps: int = 0) -> str:
-    """Now, or as many steps of thirty seconds later; `secret` in base32."""
+    """Return the code for now, or for as many steps of thirty seconds later. `secret` is in base32."""
     counter = int(time.time()) // STEP_SECONDS + steps
     mac = hmac.digest(base64.b32decode(secret), counter.to_bytes(8, "big"), hashlib.sha1)
     at = mac[-1] & 15

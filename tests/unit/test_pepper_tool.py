@@ -59,13 +59,13 @@ def test_what_one_step_has_sealed_the_steps_beside_it_open() -> None:
     [
         (lambda one, both, used: tool.next_value(both, now_seconds=NOW), "being replaced already"),
         (lambda one, both, used: tool.next_value(used, now_seconds=NOW), "being replaced already"),
-        (lambda one, both, used: tool.use(one, proof="x", now_seconds=NOW), "no value to be used next"),
+        (lambda one, both, used: tool.use(one, proof="x", now_seconds=NOW), "no added value to use"),
         (lambda one, both, used: tool.use(both, proof="x", now_seconds=NOW), "not the proof"),
         (lambda one, both, used: tool.use(both, proof=read(used).proof, now_seconds=NOW), "not the proof"),
         (lambda one, both, used: tool.end(both, proof=read(both).proof, now_seconds=NOW), "no former value"),
         (lambda one, both, used: tool.end(used, proof=read(both).proof, now_seconds=NOW), "not the proof"),
         (lambda one, both, used: tool.end(used, proof=read(used).proof, now_seconds=NOW + 30 * 86_400), "lives until"),
-        (lambda one, both, used: tool.drop(used, now_seconds=NOW), "not used yet"),
+        (lambda one, both, used: tool.drop(used, now_seconds=NOW), "no unused value"),
     ],
 )
 def test_a_step_out_of_turn_is_refused(step: object, words: str) -> None:

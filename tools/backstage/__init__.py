@@ -1,7 +1,7 @@
-"""Backstage: organisations, officials, groups and apps made on the local engine without administrators, for set-up.
+"""Creates organisations, officials, groups and apps on the local engine without administrators, for set-up.
 
-The use cases are the deployed ones, run in this process with the engine's own credentials: nothing that is deployed
-offers these ways around administrators and their second persons.
+It runs the deployed use cases in this process, with the engine's own credentials. No deployed code offers these ways
+around administrators and approvals.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Backstage:
 
     @classmethod
     def of(cls, engine: Engine, deployment: Deployment) -> Self:
-        """Queues are those that the deployed functions are told of."""
+        """Build the dependencies from the engine's deployment, with the queues of the deployed functions."""
         dynamodb, table = engine.client("dynamodb"), deployment.tables["directory"]
         pepper = Pepper.of(secret_of(engine, "Pepper"))
         organisations, directory = OrganisationStore(dynamodb, table), DirectoryStore(dynamodb, table)
@@ -73,22 +73,22 @@ class Backstage:
         )
 
     def operate(self, operation: str, **parameters: Any) -> dict[str, Any]:
-        """Carry one operation out, now. Raises ProtocolError as its use case does."""
+        """Carry out one operation now. Raise ProtocolError as its use case does."""
         return operate({"operation": operation} | parameters, now_seconds=int(time.time()), deps=self.deps)
 
 
 def _queue(engine: Engine, variable: str) -> str:
-    """The address of the queue that functions know by this name."""
+    """Return the address of the queue in this environment variable of the functions."""
     for page in engine.client("lambda").get_paginator("list_functions").paginate():
         for function in page["Functions"]:
             told = function.get("Environment", {}).get("Variables", {})
             if variable in told:
                 return str(told[variable])
-    raise EngineError(f"no function is told of {variable}")
+    raise EngineError(f"no function has the variable {variable}")
 
 
 def secret_of(engine: Engine, name: str) -> bytes:
-    """Read a secret of the deployed stack. `name` is as in infra/functions.py; the engine puts more around it."""
+    """Read a secret of the deployed stack. `name` is as in infra/functions.py; the engine adds a prefix and suffix."""
     secrets = engine.client("secretsmanager")
     (found,) = [one["Name"] for one in secrets.list_secrets()["SecretList"] if name in one["Name"]]
     return str(secrets.get_secret_value(SecretId=found)["SecretString"]).encode()

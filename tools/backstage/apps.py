@@ -1,4 +1,4 @@
-"""What is done backstage with the register of apps."""
+"""Carries out backstage operations on apps."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ AppText = Annotated[str, Field(pattern=r"^[a-z2-7]{12}[acegikmoqsuwy246]$")]
 
 
 class CreateApp(Wire):
-    """Register an app: it starts on trial with 50 a day, to its guests, unless `mode` is `live`.
+    """Registers an app. It starts on trial with 50 messages a day, to its guests, unless `mode` is `live`.
 
-    `organisation_id`: of the organisation that it belongs to, in whose `unit` it is; without it, of none.
+    `organisation_id` and `unit` say where it belongs. Without `organisation_id`, it belongs to no organisation.
     """
 
     operation: Literal["app.create"]
@@ -59,7 +59,7 @@ class RevokeKey(Wire):
 
 
 class SetTerms(Wire):
-    """Trial or live, and the quotas; those of the mode if left out."""
+    """Sets trial or live, and the quotas. Quotas that are left out are those of the mode."""
 
     operation: Literal["app.terms"]
     app: AppText
@@ -75,7 +75,7 @@ class SetGuests(Wire):
 
 
 class PutTemplate(TemplateText):
-    """Approve a text as the next version of a template."""
+    """Approves a text as the next version of a template."""
 
     operation: Literal["template.put"]
     app: AppText
@@ -85,7 +85,10 @@ Operation = CreateApp | ShowApp | AddKey | RevokeKey | SetTerms | SetGuests | Pu
 
 
 def carry_out(operation: Operation, *, now_seconds: int, deps: RegistryDependencies) -> dict[str, Any]:
-    """Raises ProtocolError: invalid_request, not_found, too_many_keys, invalid_phone."""
+    """Carry out an operation.
+
+    Raise ProtocolError: invalid_request, not_found, too_many_keys, invalid_phone.
+    """
     match operation:
         case CreateApp():
             return _shown(_create(operation, now_seconds, deps))
@@ -149,7 +152,7 @@ def _set_terms(operation: SetTerms, deps: RegistryDependencies) -> App:
 
 
 def _changed(text: str, change: Callable[[App], bool], deps: RegistryDependencies) -> App:
-    """From its reading on again while others change it first."""
+    """Apply a change to the app, and read again while others change it first."""
     id = _id(text)
     for _ in range(_TRIES):
         if change(app_registry.read(id, deps)):

@@ -1,4 +1,4 @@
-"""What is done backstage with official groups."""
+"""Carries out backstage operations on official groups."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ Admins = Annotated[list[AccountField], Field(max_length=MAX_ADMINS)]
 
 
 class CreateGroup(Wire):
-    """Owned by a unit, the organisation itself if left out. Citizens only receive: there, admins post."""
+    """Creates a group of a unit, by default the organisation itself. Citizens only receive, so in their groups admins
+    post.
+    """
 
     operation: Literal["group.create"]
     organisation: OrganisationField
@@ -34,7 +36,7 @@ class ShowGroup(Wire):
 
 
 class SetAdmins(Wire):
-    """In place of those it had, who stay members."""
+    """Sets the admins of a group, which replace the old ones. Former admins stay members."""
 
     operation: Literal["group.admins"]
     group: GroupField
@@ -42,7 +44,7 @@ class SetAdmins(Wire):
 
 
 class TransferGroup(Wire):
-    """To another unit of its organisation. Not of a group that an app manages, which is in no unit."""
+    """Moves a group to another unit of its organisation. A group that an app manages is in no unit and cannot move."""
 
     operation: Literal["group.transfer"]
     group: GroupField
@@ -58,9 +60,9 @@ Operation = CreateGroup | ShowGroup | SetAdmins | TransferGroup | DissolveGroup
 
 
 def carry_out(operation: Operation, *, now_ms: int, deps: OfficialGroupDependencies) -> dict[str, Any]:
-    """Answers with the group as it stands then.
+    """Carry out an operation, and return the group as it is then.
 
-    Raises ProtocolError: not_found, invalid_request, group_full, too_many_admins, unavailable.
+    Raise ProtocolError: not_found, invalid_request, group_full, too_many_admins, unavailable.
     """
     match operation:
         case CreateGroup():

@@ -1,4 +1,4 @@
-"""What may be done backstage, by the names of operations: each goes to its use case, for nobody in particular."""
+"""Lists the backstage operations by name. Each runs its use case without an administrator."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class BackstageDependencies:
 
 
 def parse(request: Mapping[str, Any]) -> Operation:
-    """Raises ProtocolError invalid_request, which names the fields at fault."""
+    """Parse a request. Raise ProtocolError invalid_request, which names the fields at fault."""
     try:
         return _operations.validate_python(request)
     except ValidationError as error:
@@ -41,7 +41,7 @@ def parse(request: Mapping[str, Any]) -> Operation:
 
 
 def operate(request: Mapping[str, Any], *, now_seconds: int, deps: BackstageDependencies) -> dict[str, Any]:
-    """Carry out one operation. Raises ProtocolError: invalid_request, and what its use case raises."""
+    """Carry out one operation. Raise ProtocolError: invalid_request, and the errors of its use case."""
     operation = parse(request)
     if isinstance(operation, CreateAdministrator):
         return first_administrators.create(operation, now_ms=now_seconds * 1000, deps=deps.administrators)

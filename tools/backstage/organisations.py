@@ -1,4 +1,4 @@
-"""What is done backstage with organisations and their units."""
+"""Carries out backstage operations on organisations and their units."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from sandes.store.organisations import OrganisationStore
 
 
 class CreateOrganisation(Wire):
-    """An organisation is its root unit, of the kind given."""
+    """Creates an organisation, which is its own root unit, of the given kind."""
 
     operation: Literal["organisation.create"]
     name: PlaceName
@@ -31,7 +31,7 @@ class ShowOrganisation(Wire):
 
 
 class RenameOrganisation(Wire):
-    """What was attested keeps the name of its day until renewed."""
+    """Renames an organisation. Attestations keep the old name until they are renewed."""
 
     operation: Literal["organisation.rename"]
     organisation: OrganisationField
@@ -39,7 +39,7 @@ class RenameOrganisation(Wire):
 
 
 class SetPolicy(Wire):
-    """To whom at most each field of officials is shown; what is left out stays as it is."""
+    """Sets the widest audience of fields of officials. Fields that are left out stay as they are."""
 
     operation: Literal["organisation.policy"]
     organisation: OrganisationField
@@ -47,7 +47,7 @@ class SetPolicy(Wire):
 
 
 class CreateUnit(Wire):
-    """`parent` is the organisation itself if left out."""
+    """Creates a unit. `parent` is by default the organisation itself."""
 
     operation: Literal["unit.create"]
     organisation: OrganisationField
@@ -57,7 +57,7 @@ class CreateUnit(Wire):
 
 
 class RenameUnit(Wire):
-    """As `RenameOrganisation`; of the organisation too, by its own id as the unit."""
+    """Renames a unit, or the organisation, if its own id is given. See `RenameOrganisation`."""
 
     operation: Literal["unit.rename"]
     organisation: OrganisationField
@@ -66,7 +66,7 @@ class RenameUnit(Wire):
 
 
 class MoveUnit(Wire):
-    """With everything below it, to another place in the same organisation."""
+    """Moves a unit and everything below it to another place in the same organisation."""
 
     operation: Literal["unit.move"]
     organisation: OrganisationField
@@ -93,9 +93,9 @@ Operation = (
 
 
 def carry_out(operation: Operation, *, now_seconds: int, store: OrganisationStore) -> dict[str, Any]:
-    """Answers with the organisation as it stands then, and the unit concerned.
+    """Carry out an operation, and return the organisation and the unit as they are then.
 
-    Raises ProtocolError: not_found, unit_cycle, too_many_units, unit_too_deep, unit_name_taken, unit_not_empty,
+    Raise ProtocolError: not_found, unit_cycle, too_many_units, unit_too_deep, unit_name_taken, unit_not_empty,
     invalid_request, unavailable.
     """
     match operation:
@@ -134,7 +134,7 @@ def _create(operation: CreateOrganisation, now_seconds: int, store: Organisation
 
 
 def _shown(tree: Tree) -> dict[str, Any]:
-    """Units stand behind what they are in."""
+    """Return the tree as a list. Each unit comes after its parent."""
     return {
         "organisation": id_text(tree.organisation.id),
         "name": tree.units[tree.organisation.root].name,

@@ -1,4 +1,4 @@
-"""What is done backstage with verifications of people."""
+"""Carries out backstage operations on verifications of people."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from sandes.protocol.fields import Email, Name, OneLine, OrganisationField, Unit
 
 
 class Verify(Who):
-    """Verify an account, or renew or change its verification. `unit` is the organisation itself if left out."""
+    """Verifies an account, or renews or changes its verification. `unit` is by default the organisation itself."""
 
     operation: Literal["person.verify"]
     organisation: OrganisationField
@@ -46,9 +46,9 @@ Operation = Verify | Revoke | ShowPerson
 
 
 def carry_out(operation: Operation, *, now_seconds: int, deps: VerificationDependencies) -> dict[str, Any]:
-    """Answers with the person's verification as it stands then.
+    """Carry out an operation, and return the person's verification as it is then.
 
-    Raises ProtocolError: not_found, invalid_phone, invalid_request, verified_elsewhere, unavailable.
+    Raise ProtocolError: not_found, invalid_phone, invalid_request, verified_elsewhere, unavailable.
     """
     match operation:
         case Verify():
@@ -60,11 +60,13 @@ def carry_out(operation: Operation, *, now_seconds: int, deps: VerificationDepen
 
 
 def _verify(operation: Verify, *, now_seconds: int, deps: VerificationDependencies) -> Verification:
-    """Make, renew or change a verification. Doing the same again makes a new attestation and changes nothing else.
+    """Create, renew or change a verification. Repeating it makes a new attestation and changes nothing
+    else.
 
-    Raises ProtocolError: not_found (account, number, organisation or unit), invalid_phone, invalid_request,
-    verified_elsewhere, mail_domain_not_allowed, unavailable (also while memberships that came of another organisation's
-    word are being ended: the person would be let into that organisation's groups again).
+    Raise ProtocolError: not_found (account, number, organisation or unit), invalid_phone, invalid_request,
+    verified_elsewhere, mail_domain_not_allowed, or unavailable. The last one also comes while memberships by a former
+    organisation's verification are being ended, because they would let the person into that organisation's groups
+    again.
     """
     terms = Terms(
         operation.organisation,
@@ -84,9 +86,9 @@ def _verify(operation: Verify, *, now_seconds: int, deps: VerificationDependenci
 
 
 def _revoke(operation: Revoke, *, now_seconds: int, deps: VerificationDependencies) -> None:
-    """End a verification. What it gave is gone when this returns; doing it again does nothing more.
+    """End a verification. Its rights are gone when this returns. Repeating it changes nothing.
 
-    Raises ProtocolError: not_found if none is in force, invalid_phone, unavailable.
+    Raise ProtocolError: not_found if none is in force, invalid_phone, unavailable.
     """
 
     def attempt() -> None:

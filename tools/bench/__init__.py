@@ -1,1 +1,1 @@
-"""Measures the budgets (docs/benchmarks.md). `python -m tools.bench` or `make bench`."""
+"""Measures the budgets (docs/benchmarks.md). Run `python -m tools.bench` or `make bench`."""

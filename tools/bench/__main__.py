@@ -1,4 +1,4 @@
-"""Measure the budgets and print them as a table; how each figure comes about stands in docs/benchmarks.md.
+"""Measures the budgets and prints them as a table. docs/benchmarks.md explains each figure.
 
     python -m tools.bench [--quick] [--no-engine] [--json FILE]
 
@@ -32,8 +32,9 @@ from tools.layers import build as build_layer  # noqa: E402
 
 TEXT_BYTES, TRACE_BYTES, OLM_BYTES = 200, 291, 96
 BODY_BYTES = TEXT_BYTES + TRACE_BYTES + OLM_BYTES
-"""What a 200-byte text between people will be as a body: bodies are opaque to the server so far. The overhead of Olm
-is an assumption."""
+"""Size of the body of a 200-byte text between people. The server does not read bodies so far. The overhead of Olm is an
+assumption.
+"""
 
 
 def call_rows() -> list[Row]:
@@ -107,7 +108,7 @@ def package_rows() -> list[Row]:
 
 
 def _bytes_of(folder: Path) -> int:
-    """As it is packaged for AWS, where infra leaves byte code out."""
+    """Return the size as packaged for AWS, where infra leaves byte code out."""
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file() and "__pycache__" not in file.parts)
 
 
@@ -145,9 +146,9 @@ def batch_rows(count: int) -> list[Row]:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tools.bench", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="fewer repetitions: figures for orientation only")
-    parser.add_argument("--no-engine", action="store_true", help="leave out what is measured on the local engine")
+    parser.add_argument("--no-engine", action="store_true", help="leave out measurements on the local engine")
     parser.add_argument(
-        "--json", type=Path, default=ROOT / ".local" / "bench.json", help="where the figures go as JSON"
+        "--json", type=Path, default=ROOT / ".local" / "bench.json", help="file for the figures as JSON"
     )
     options = parser.parse_args()
     quick = options.quick

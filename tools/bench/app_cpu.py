@@ -1,7 +1,7 @@
-"""CPU of app calls with AWS answered in process, of those AWS calls alone, of Powertools (run by deployed.py).
+"""Measures the CPU of app calls with AWS answered in process, of those AWS calls alone, and of Powertools.
 
-What AWS answers is recorded once from a call on kept rows and then said again, so that no row is looked up in the time
-that is measured. Tokens are real ones, made before the clock starts.
+It is run by deployed.py. It records AWS's answers once from a call on stored rows and then repeats them, so that no row
+is looked up in the measured time. Tokens are real ones, made before the clock starts.
 """
 
 import json
@@ -24,7 +24,7 @@ from tools.bench.world import Rows, World, load
 
 WARM = 200
 NEXT_SHARE = b'{"Attributes":{"n":{"N":"30"}}}'
-"""What a quota's counter answers when an environment takes its next share, at the turn of a minute for one."""
+"""The answer of a quota's counter when an environment takes its next share, for example at the turn of a minute."""
 
 
 def main() -> None:
@@ -33,7 +33,7 @@ def main() -> None:
 
 @dataclass(slots=True)
 class Script:
-    """Answers as they were given before, by operation; of several calls of one operation, in their order."""
+    """Answers as before, by operation. Several calls of one operation are answered in their order."""
 
     answers: dict[str, list[bytes]] = field(default_factory=dict)
     said: dict[str, int] = field(default_factory=dict)
@@ -46,7 +46,7 @@ class Script:
 
 @dataclass(slots=True)
 class Recorder:
-    """Passes on what the rows answer, and keeps it."""
+    """Passes the answers of the rows on, and records them."""
 
     rows: Rows
     script: Script = field(default_factory=Script)
@@ -65,7 +65,7 @@ def measure(count: int) -> dict[str, Any]:
     wire_apps()
     world = World.new(aws)
     otp, apps = load("otp").handler, load("apps").handler
-    otp(world.new_otp(), canned.CONTEXT)  # secrets are read, shares of the quotas taken
+    otp(world.new_otp(), canned.CONTEXT)  # reads secrets and takes shares of the quotas
     apps(world.new_message(), canned.CONTEXT)
     world.forget_sends()
     made = json.loads(otp(world.new_otp(), canned.CONTEXT)["body"])["id"]
@@ -112,7 +112,9 @@ def _measure(
 
 
 def _powertools(world: World) -> dict[str, float]:
-    """A route with the models of POST /v1/otps that does nothing: event, route, validation, answer, log line."""
+    """Measure a route with the models of POST /v1/otps that does nothing: event, route, validation, answer,
+    log line.
+    """
     app = resolver()
     said = app_api.Otp.model_validate(
         {

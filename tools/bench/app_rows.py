@@ -1,4 +1,4 @@
-"""The rows of the budget table that are about apps: CPU of their calls, AWS calls and cost of a one-time password."""
+"""Builds the rows of the budget table about apps: CPU of their calls, AWS calls and cost of a one-time password."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ CPU_BUDGET_MS = 2.5
 CALLS_BUDGET = 12
 COST_BUDGET_USD = 20
 ACK_CPU_MS = 1.0
-"""Of the deliver function and of the SMS function, which make one AWS call each; rounded up from the CPU of a call."""
+"""CPU of the deliver and SMS functions, which make one AWS call each. It is rounded up from the CPU of a call."""
 
 
 def app_rows(count: int, trips: int) -> list[Row]:
@@ -43,7 +43,7 @@ def _call_rows(counted: dict[str, Any]) -> list[Row]:
     return [
         Row("AWS calls of an OTP: send, deliver to one device, ack, check", core, limit=CALLS_BUDGET),
         Row(
-            "  with the SMS that is not needed and the ack of the voided bubble",
+            "  with the SMS that is not needed and the ack of the invalidated bubble",
             sum(calls.values()),
             limit=CALLS_BUDGET,
             note=", ".join(f"{step} {number:.2f}".rstrip("0").rstrip(".") for step, number in calls.items()),

@@ -1,4 +1,4 @@
-"""CPU and AWS calls of an act with its entry in the audit chain, and without (run by deployed.py)."""
+"""Measures CPU and AWS calls of an act with its entry in the audit chain, and without (run by deployed.py)."""
 
 import json
 import os
@@ -72,7 +72,7 @@ def measure(count: int) -> dict[str, Any]:
 
 
 class Nothing:
-    """There is nothing yet, and everything goes well."""
+    """Answers as an empty database on which every write succeeds."""
 
     def answer(self, operation: str, _: Any) -> bytes:
         if operation == "Query":

@@ -1,4 +1,4 @@
-"""The rows of the budget table that are about audit chains: appending, many appending at once, checking."""
+"""Builds the rows of the budget table about audit chains: appending, parallel appending, verifying."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tools.bench.table import Row
 from tools.engine import ROOT, Engine, EngineError, deploy, free_port
 
 LIMIT_US = 20.0
-"""50,000 entries a second."""
+"""Budget in microseconds for an entry: 50,000 entries a second."""
 
 KEY = AuditKey.of(b"k" * 32)
 
@@ -69,7 +69,7 @@ def verifier_rows(count: int) -> list[Row]:
 
 
 def _make(file: Path, count: int) -> float:
-    """A chain of that length; CPU seconds."""
+    """Make a chain of that length, and return the CPU seconds."""
     started, prev, chain = time.process_time(), FIRST, new_organisation_id()
     with file.open("wb") as opened:
         for seq in range(1, count + 1):
@@ -95,7 +95,7 @@ def _act(chain: OrganisationId, number: int) -> Act:
 
 
 def engine_rows(seconds: float, say: Say) -> list[Row]:
-    """Entries a second that go onto one chain, by so many writers with an environment each."""
+    """Measure the entries a second that several writers append to one chain, each with its own environment."""
     shutil.rmtree(FOLDER / "engine", ignore_errors=True)
     engine = Engine(FOLDER / "engine", free_port())
     say("starting an engine")
@@ -104,7 +104,7 @@ def engine_rows(seconds: float, say: Say) -> list[Row]:
         table = deploy(engine, say).tables["audit"]
         rates = {writers: _rate(engine, table, writers, seconds) for writers in (1, 4, 16)}
     finally:
-        with suppress(EngineError):  # its state is not wanted any more
+        with suppress(EngineError):  # its state is not needed
             engine.stop()
     return [
         Row(

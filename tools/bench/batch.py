@@ -1,7 +1,7 @@
-"""A batch on the local engine: rows a second and AWS calls a row.
+"""Measures a batch on the local engine: rows a second and AWS calls a row.
 
-The queue is worked off here, by one worker with the deployed function's own settings and role-less keys, so that every
-call can be counted; the deployed worker rests meanwhile. Recipients have one device each, which is offline.
+One worker in this process handles the queue, with the deployed function's own settings and keys without a role, so that
+every call can be counted. The deployed worker is disabled meanwhile. Recipients have one device each, which is offline.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ TEXT = {"en": "{{ name }}, your bill of {{ month }} is ready: {{ sum }} rupees."
 
 @dataclass(frozen=True, slots=True)
 class BatchFigures:
-    """`calls` by operation, from the commit to the last row; seconds likewise."""
+    """Holds `calls` by operation, and seconds, from the commit to the last row."""
 
     rows: int
     check_seconds: float
@@ -47,7 +47,7 @@ class BatchFigures:
 
 
 def measure(rows: int, say: Say) -> BatchFigures:
-    """Start an engine of its own, deploy, seed recipients, send a batch to them, stop. Raises EngineError."""
+    """Start a separate engine, deploy, seed recipients, send a batch to them, stop. Raise EngineError."""
     shutil.rmtree(FOLDER / "engine", ignore_errors=True)
     engine = Engine(FOLDER / "engine", free_port())
     say("starting an engine")
@@ -61,19 +61,21 @@ def measure(rows: int, say: Say) -> BatchFigures:
         say("sending")
         return asyncio.run(_send(engine, deployment, deps, calls, phones=phones))
     finally:
-        with suppress(EngineError):  # its state is not wanted any more
+        with suppress(EngineError):  # its state is not needed
             engine.stop()
 
 
 def _worker(engine: Engine) -> tuple[BatchDependencies, Counter[str]]:
-    """What the deployed function works with, here, and a count of its calls; that function is put to rest."""
+    """Return the deployed function's dependencies and a count of their calls. The function itself is disabled."""
     take_over(engine, "AppBatches")
     deps = wire_batches()
     return deps, counted_calls(deps.objects)
 
 
 def _seed(engine: Engine, deployment: Deployment, deps: BatchDependencies, phones: list[str]) -> None:
-    """Accounts as far as sending looks at them: number and routing. All share a seal key, whose secret nobody has."""
+    """Create accounts as far as sending reads them: number and routing. All share a seal key whose secret
+    nobody has.
+    """
     seal_public = bytes(PrivateKey.generate().public_key)
     client = engine.client("dynamodb")
     for start in range(0, len(phones), 12):
@@ -122,7 +124,7 @@ async def _send(
 
 
 def _entries(engine: Engine) -> Iterator[dict[str, Any]]:
-    """The queue's entries as they come, each taken off it when the next is asked for; ends after 15 quiet seconds."""
+    """Yield the queue's entries, each deleted when the next is requested. End after 15 seconds without any."""
     queues, url = engine.client("sqs"), os.environ["BATCH_QUEUE"]
     quiet_since = time.monotonic()
     while time.monotonic() - quiet_since < 15:
@@ -135,7 +137,7 @@ def _entries(engine: Engine) -> Iterator[dict[str, Any]]:
 
 
 def _register(engine: Engine, deployment: Deployment) -> AppCredentials:
-    """An app with a quota that does not hold the batch back."""
+    """Register an app with a quota that does not limit the batch."""
     key = SigningKey.generate()
     operate = Backstage.of(engine, deployment).operate
     terms = {"name": "bench", "organisation": "bench", "scopes": ["batch"], "mode": "live"}

@@ -1,4 +1,4 @@
-"""AWS calls of a 1:1 message until it is delivered and acked, counted at the clients (run by deployed.py)."""
+"""Counts AWS calls of a 1:1 message until it is delivered and acked, at the clients (run by deployed.py)."""
 
 import importlib.util
 import json
@@ -19,11 +19,11 @@ from tools.bench import canned
 
 FUNCTIONS = Path(__file__).parents[2] / "functions"
 SENDERS = 20
-MESSAGES_EACH = 40  # a multiple of ten and of eight: batches come out even, and so do the writes of the rate limit
+MESSAGES_EACH = 40  # a multiple of ten and of eight, so that batches and the writes of the rate limit divide evenly
 
 
 def _handler(folder: str) -> Any:
-    """Two functions, both with a module named handler."""
+    """Load a handler. Two functions have a module with this name."""
     spec = importlib.util.spec_from_file_location(f"{folder}_handler", FUNCTIONS / folder / "handler.py")
     if spec is None or spec.loader is None:
         raise FileNotFoundError(folder)
@@ -33,7 +33,7 @@ def _handler(folder: str) -> Any:
 
 
 class Conversation:
-    """Senders write to recipients of their own, all online; who received acks, with receipts or without."""
+    """Sends messages between pairs of online devices. Recipients ack, with receipts or without."""
 
     def __init__(self) -> None:
         os.environ.update(canned.ENVIRONMENT)
@@ -52,7 +52,9 @@ class Conversation:
         return answer
 
     def run(self, *, batch: int, receipts: bool) -> dict[str, Any]:
-        """Calls for each message; `send_calls` counts sends by how many calls they made, one after another."""
+        """Return the calls for each message. `send_calls` counts sends by the number of calls that they made in
+        sequence.
+        """
         send_calls: Counter[int] = Counter()
         total = 0
         for _ in range(SENDERS):
@@ -70,7 +72,7 @@ class Conversation:
                     total += self._ack(recipient, sender, waiting, receipts=receipts)
                     waiting = []
                     receipts_waiting += receipts
-            while receipts_waiting:  # a receipt is an envelope too, acked by the author's device
+            while receipts_waiting:  # a receipt is an envelope too, which the author's device acks
                 acked = min(batch, receipts_waiting)
                 ids = [canned.send_frame(sender, b"")["id"] for _ in range(acked)]
                 total += self._ack(sender, recipient, ids, receipts=False)

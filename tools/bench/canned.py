@@ -1,8 +1,8 @@
-"""AWS answered in process, at no latency, and the events that devices cause.
+"""Answers AWS calls in process, at no latency, and builds the events that devices cause.
 
-Real clients, with a `before-send` handler in the place of the network: all of botocore's serialising, signing and
-parsing runs, and every request is counted. Runs with the deployed packages only (see deployed.py), not with the
-contributors' environment.
+The clients are real, with a `before-send` handler in the place of the network. All of botocore's serialising, signing
+and parsing runs, and every request is counted. This runs with the deployed packages only (see deployed.py), not with
+the contributors' environment.
 """
 
 from __future__ import annotations
@@ -84,9 +84,10 @@ class Answers(Protocol):
 
 @dataclass(slots=True)
 class Aws:
-    """Answers every request. `calls` names the operations in their order; `batch_get` is what BatchGetItem answers.
+    """Answers every request. `calls` has the operations in their order; `batch_get` is the answer to
+    BatchGetItem.
 
-    `rows`, if there are any, answer everything.
+    If there are `rows`, they answer everything.
     """
 
     batch_get: bytes = b"{}"
@@ -94,7 +95,7 @@ class Aws:
     rows: Answers | None = None
 
     def connect(self) -> None:
-        """Make the clients of the functions answer to this."""
+        """Make the clients of the functions call this."""
         for service in SERVICES:
             clients.client_of(service).meta.events.register("before-send", self._answer)
 
@@ -121,7 +122,7 @@ class Aws:
 
 @dataclass(slots=True)
 class Person:
-    """An account with one device, live on a socket."""
+    """Is an account with one device, live on a socket."""
 
     device: Device
     connection: str
@@ -145,7 +146,7 @@ class Person:
         return DeviceAddress(self.device.account, self.device.number)
 
     def routing_item(self, seal_public: bytes) -> dict[str, Any]:
-        """As DynamoDB answers it."""
+        """Return the routing item in DynamoDB's form."""
         now = int(time.time())
         return {
             RoutingRow.ACCOUNT: _binary(self.device.account),
@@ -168,7 +169,7 @@ class Person:
         }
 
     def event(self, frame: dict[str, Any]) -> dict[str, Any]:
-        """A frame of this device as API Gateway hands it to a function."""
+        """Return the event with which API Gateway passes a frame of this device to a function."""
         principal = Principal.of(self.device, int(time.time() * 1000))
         return {
             "requestContext": {
@@ -187,7 +188,7 @@ class Person:
 
 
 def facts(sender: Person, recipient: Person, *, limit: str, seal_public: bytes) -> bytes:
-    """The answer to the one read of a send: both accounts' devices, no block, the sender's bucket."""
+    """Return the answer to the one read of a send: both accounts' devices, no block, the sender's bucket."""
     environment = ENVIRONMENT
     bucket = limit_key(str(sender.address), limit) | {
         LimitRow.FULL_AT_MS: {"N": "1790000000000"},

@@ -1,4 +1,4 @@
-"""A fresh environment of the send function up to its first answered frame, in milliseconds (run by deployed.py)."""
+"""Measures a new environment of the send function up to its first answer, in milliseconds (run by deployed.py)."""
 
 import sys
 import time

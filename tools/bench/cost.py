@@ -1,8 +1,9 @@
-"""What a million OTP round trips cost on AWS, from calls and capacity counted by otp_calls and prices.json.
+"""Computes the cost of a million OTP round trips on AWS, from the counts of otp_calls and prices.json.
 
-Assumed, since they cannot be counted in process: the SMS function gets SMS_BATCH records a time (the queue gives it up
-to ten, and under load ten are there), a call to AWS takes AWS_CALL_MS, an invocation logs LOG_BYTES. Not in it: SMS,
-data transfer, connection minutes, storage, and the receives of an empty queue, which cost the same on a quiet day.
+Some values are assumptions, because they cannot be counted in process: the SMS function gets SMS_BATCH records a time
+(the queue gives it up to ten, and under load there are ten), a call to AWS takes AWS_CALL_MS, and an invocation logs
+LOG_BYTES. The sum leaves out SMS, data transfer, connection minutes, storage, and the receives of an empty queue, which
+cost the same on a quiet day.
 """
 
 from __future__ import annotations
@@ -17,16 +18,18 @@ SMS_BATCH = 10
 AWS_CALL_MS = 5.0
 MEMORY_GB = 1.0
 LOG_BYTES = 330
-"""Our line of some 300 bytes with what CloudWatch adds to each; Lambda's own lines are left out (infra/function.py)."""
+"""Size of our line of some 300 bytes with CloudWatch's overhead. Lambda's own lines are left out
+(infra/function.py).
+"""
 
 FRAMES = 6
-"""The code, its ack and the answer to that; the `control` envelope likewise."""
+"""Number of frames: the code, its ack and the answer to that; and the same for the `control` envelope."""
 
 
 def used(counted: Mapping[str, Any], cpu_ms: Mapping[str, float]) -> dict[str, float]:
-    """How much of each priced thing one round trip uses, on average.
+    """Return how much of each priced item one round trip uses, on average.
 
-    `cpu_ms`: CPU of an invocation by step, without waiting for AWS.
+    `cpu_ms` is the CPU of an invocation by step, without waiting for AWS.
     """
     trips = counted["trips"]
     calls = {step: sum(of.values()) / trips for step, of in counted["calls"].items()}
@@ -43,12 +46,12 @@ def used(counted: Mapping[str, Any], cpu_ms: Mapping[str, float]) -> dict[str, f
         "lambda_gb_second": busy_ms / 1000 * MEMORY_GB,
         "dynamodb_write": units["write"],
         "dynamodb_read": units["read"],
-        "sqs_request": 1 + 2 / SMS_BATCH,  # sent one by one, received and deleted by the batch
+        "sqs_request": 1 + 2 / SMS_BATCH,  # sent one by one, received and deleted in batches
         "log_gb": sum(invocations.values()) * LOG_BYTES / 1e9,
     }
 
 
 def per_million(uses: Mapping[str, float]) -> dict[str, float]:
-    """US dollars for a million round trips, by what they are for."""
+    """Return the US dollars for a million round trips, by item."""
     prices = json.loads(PRICES.read_text(encoding="utf-8"))["prices"]
     return {name: 1e6 * amount * prices[name]["usd"] / prices[name]["per"] for name, amount in uses.items()}

@@ -1,4 +1,6 @@
-"""CPU of one send with AWS answered in process, of its AWS calls alone, and of sealing (run by deployed.py)."""
+"""Measures the CPU of one send with AWS answered in process, of its AWS calls alone, and of sealing (run by
+deployed.py).
+"""
 
 import json
 import os
@@ -72,7 +74,7 @@ def measure(count: int, body_bytes: int) -> dict[str, Any]:
 
 
 def _seal(recipient: canned.Person, sender: canned.Person, seal_public: bytes) -> float:
-    """Median microseconds for one envelope with a body of 1 KB: encode, hash, seal."""
+    """Return the median microseconds for one envelope with a body of 1 KB: encode, hash, seal."""
     device = recipient.device
     route = Route(device.number, device.registration, device.inbox, SealKey(7, seal_public), 1, None)
     now_ms = time.time_ns() // 1_000_000

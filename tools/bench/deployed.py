@@ -1,4 +1,4 @@
-"""Runs a script of this folder as a function runs: fresh interpreter, vendor layer, core layer, its own folder."""
+"""Runs a script of this folder as a function runs: new interpreter, vendor layer, core layer, its own folder."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ BOOT = "import sys; sys.path[:0] = {paths!r}; sys.argv = {argv!r}; from tools.be
 
 
 class BenchError(Exception):
-    """A measurement failed; the text is what its process said."""
+    """Reports a failed measurement. The text is the output of its process."""
 
 
 def run(module: str, *argv: str, function: str = "send", options: tuple[str, ...] = ()) -> Any:
-    """The JSON that `main` of `tools.bench.<module>` writes as the last line of its standard error.
+    """Return the JSON that `main` of `tools.bench.<module>` writes as the last line of its standard error.
 
-    Its standard output, where log lines go, is thrown away. Raises BenchError.
+    Its standard output, which has log lines, is thrown away. Raise BenchError.
     """
     paths = [
         str(build_layer("local") / "python"),

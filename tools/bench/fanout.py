@@ -1,7 +1,8 @@
-"""CPU, AWS calls and write units of a message to a group, with AWS answered in process (run by deployed.py).
+"""Measures CPU, AWS calls and write units of a message to a group, with AWS answered in process (run by
+deployed.py).
 
-The sender's frame, the entry that cuts the members into chunks, and every chunk are worked off by the real handlers.
-All members have one device and are offline: every one costs an envelope, and routing is read a second time for it.
+The real handlers process the sender's frame, the entry that splits the members into chunks, and every chunk. All
+members have one device and are offline: each of them costs an envelope, and a second read of routing.
 """
 
 import base64
@@ -28,7 +29,7 @@ from tools.bench import canned
 from tools.bench.measuring import item_bytes
 
 FUNCTIONS = Path(__file__).parents[2] / "functions"
-MEMBERS_A_PAGE = 6_000  # a member's row is about 160 bytes of the page's megabyte
+MEMBERS_A_PAGE = 6_000  # a member's row takes about 160 bytes of the page's megabyte
 WRITE_UNIT = 1_024
 
 
@@ -47,12 +48,12 @@ def _handler(folder: str, entry: str) -> Any:
 
 
 BODY_BYTES = 2_048
-"""Above what envelopes hold themselves: it is stored once, and fetched."""
+"""Size above which envelopes do not hold the body. It is stored once, and fetched."""
 
 
 @dataclass(slots=True)
 class Crowd:
-    """A group with its answers ready: nothing is looked up in the time that is measured."""
+    """Is a group with prepared answers, so that nothing is looked up in the measured time."""
 
     group: Group
     sender: canned.Person
@@ -105,7 +106,7 @@ class Crowd:
 
 @dataclass(slots=True)
 class Script:
-    """Answers by operation; the queue's entries are kept for their turn."""
+    """Answers by operation, and keeps the queue's entries for later."""
 
     crowd: Crowd
     batch_get: bytes = b"{}"
@@ -137,7 +138,7 @@ def measure(counts: list[int], repetitions: int) -> dict[int, Any]:
     aws.connect()
     send, fanout = _handler("send", "handler"), _handler("groups", "fanout")
     seal_public = bytes(PrivateKey.generate().public_key)
-    _once(aws, Crowd.new(200, seal_public), send, fanout)  # secrets are read, caches filled
+    _once(aws, Crowd.new(200, seal_public), send, fanout)  # reads secrets, fills caches
     measured = {}
     for count in counts:
         crowd = Crowd.new(count, seal_public)
@@ -198,13 +199,13 @@ def _once(aws: canned.Aws, crowd: Crowd, send: Any, fanout: Any, *, count_writes
 
 
 def _units(body: bytes) -> int:
-    """By the rules of the DynamoDB developer guide: one for each KiB of a row, whole ones."""
+    """Return the write units by the rules of the DynamoDB developer guide: one for each started KiB of a row."""
     asked = json.loads(body)
     if "RequestItems" in asked:
         items = [one["PutRequest"]["Item"] for rows in asked["RequestItems"].values() for one in rows]
     elif "Item" in asked:
         items = [asked["Item"]]
-    else:  # an update of the post's record: its size is that of what is set and of its other attributes
+    else:  # an update of the post's record has the size of all its attributes
         items = [asked["Key"] | asked["ExpressionAttributeValues"] | {"rest": {"B": bytes(60)}}]
     return sum(-(-item_bytes(item) // WRITE_UNIT) for item in items)
 

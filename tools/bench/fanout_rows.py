@@ -1,4 +1,4 @@
-"""The rows of the budget table that are about groups: what a message to 100, 1,000 and 10,000 member devices takes."""
+"""Builds the rows of the budget table about groups: the cost of a message to 100, 1,000 and 10,000 member devices."""
 
 from __future__ import annotations
 
@@ -50,14 +50,14 @@ def _calls(figures: dict[str, Any], step: str) -> int:
 
 
 def slope(points: dict[int, float]) -> float:
-    """Of the straight line with the least squares through the points."""
+    """Return the slope of the line with the least squares through the points."""
     count = len(points)
     mean_x, mean_y = sum(points) / count, sum(points.values()) / count
     return sum((x - mean_x) * (y - mean_y) for x, y in points.items()) / sum((x - mean_x) ** 2 for x in points)
 
 
 def group_rows(repetitions: int, say: Say) -> list[Row]:
-    """On the local engine. The queue of the engine hands out one entry at a time."""
+    """Measure on the local engine, whose queue returns one entry at a time."""
     figures = group.measure((32, 33, 1_000), repetitions, say)
     return [
         Row(

@@ -1,6 +1,7 @@
-"""Messages to groups on the local engine: until accepted, until the last device has it stored or by its socket.
+"""Measures messages to groups on the local engine: until accepted, until stored for the last device or
+received by it.
 
-A few devices are registered by the book and online; the other members are rows of routing, one device each, offline.
+A few devices are really registered and online. The other members are rows of routing, one device each, offline.
 """
 
 from __future__ import annotations
@@ -46,7 +47,9 @@ LAST_WITHIN_SECONDS = 300
 
 @dataclass(frozen=True, slots=True)
 class GroupFigures:
-    """Milliseconds: `accepted` and `live` by number of members, `last` of the largest until its last envelope."""
+    """Holds milliseconds: `accepted` and `live` by number of members, and `last` until the largest group's last
+    envelope.
+    """
 
     accepted: dict[int, float]
     live: dict[int, float]
@@ -54,7 +57,7 @@ class GroupFigures:
 
 
 def measure(sizes: tuple[int, ...], repetitions: int, say: Say) -> GroupFigures:
-    """Start an engine of its own, deploy, seed, send, stop. Raises EngineError."""
+    """Start a separate engine, deploy, seed, send, stop. Raise EngineError."""
     shutil.rmtree(FOLDER / "engine", ignore_errors=True)
     engine = Engine(FOLDER / "engine", free_port())
     say("starting an engine")
@@ -63,7 +66,7 @@ def measure(sizes: tuple[int, ...], repetitions: int, say: Say) -> GroupFigures:
         deployment = deploy(engine, say)
         return asyncio.run(_measure(engine, deployment, sizes, repetitions, say))
     finally:
-        with suppress(EngineError):  # its state is not wanted any more
+        with suppress(EngineError):  # its state is not needed
             engine.stop()
 
 
@@ -87,7 +90,7 @@ async def _measure(
             for _ in range(repetitions if size < max(sizes) else 1):
                 _forget_limits(engine, deployment)
                 before = _rows(engine, deployment) if size == max(sizes) else 0
-                members.append(members.pop(0))  # each posts in its turn: a device may post 20 times at once
+                members.append(members.pop(0))  # members post in turn, because a device may post 20 times at once
                 times.append(await _send(members, group))
             accepted[size] = statistics.median(one[0] for one in times)
             live[size] = statistics.median(one[1] for one in times)
@@ -102,7 +105,7 @@ async def _measure(
 
 
 async def _send(members: list[Member], group: Group) -> tuple[float, float]:
-    """Milliseconds until `accepted`, and until the last live device has it."""
+    """Return the milliseconds until `accepted`, and until the last live device has the message."""
     sender, *others = members
     frame = {
         "type": "send",
@@ -126,7 +129,7 @@ async def _send(members: list[Member], group: Group) -> tuple[float, float]:
 
 
 def _seed_people(engine: Engine, deployment: Deployment, count: int) -> list[AccountId]:
-    """All share a seal key, whose secret nobody has."""
+    """Create people who share a seal key whose secret nobody has."""
     client, table = engine.client("dynamodb"), deployment.tables["routing"]
     routing, key, accounts = RoutingStore(client, table), SealKey(1, bytes(PrivateKey.generate().public_key)), []
     requests: list[Any] = []

@@ -1,8 +1,8 @@
-"""Checking a file of officials without AWS: CPU and memory of reading a file and deciding on its rows.
+"""Checks a file of officials without AWS: CPU and memory of reading a file and deciding on its rows.
 
     python -m tools.bench.import_check csv|xlsx ROWS FILE
 
-Run by tools.bench.deployed, with the packages of a function. Everybody in the file is a stranger: looking people up is
+tools.bench.deployed runs it with the packages of a function. Nobody in the file has an account: looking people up is
 left out, and measured on the engine (tools/bench/imports.py).
 """
 
@@ -32,7 +32,7 @@ _PIECE = 256 * 1024
 
 
 def cells(number: int) -> tuple[str, ...]:
-    """Of a row as an organisation's register has it."""
+    """Return the cells of a row as in an organisation's register."""
     return (
         f"+9198{number:08}",
         f"Officer Number {number}",
@@ -47,7 +47,7 @@ def cells(number: int) -> tuple[str, ...]:
 
 
 def csv_file(rows: int, *, first: int = 0) -> bytes:
-    """`first`: of the numbers, so that files are about other people."""
+    """Return a CSV file. `first` is the first number, so that files can have different people."""
     lines = (",".join(cells(number)) for number in range(first, first + rows))
     return "\n".join([",".join(HEADER), *lines, ""]).encode()
 
@@ -85,7 +85,7 @@ def main() -> None:
     tree = _tree()
     pepper, place = Pepper.of(b"p" * 32), Place.root(tree.organisation.id)
     reader = RowReader(tree, tree.organisation.root, pepper, NOW)
-    reader.read(next(_first()))  # numbering data is loaded before
+    reader.read(next(_first()))  # loads numbering data before
     before, started = _peak_kb(), time.process_time()
     good, chunk = 0, list[Entry]()
     for row in _rows(kind, file):
@@ -106,7 +106,7 @@ def main() -> None:
 
 
 def _peak_kb() -> int:
-    """The most memory that the process has had so far, as Linux counts it."""
+    """Return the most memory that the process has had so far, as Linux counts it."""
     status = Path("/proc/self/status").read_text()
     return int(status.partition("VmHWM:")[2].split()[0])
 

@@ -1,4 +1,4 @@
-"""Imports of officials: the check without AWS, and a whole import on the local engine."""
+"""Measures imports of officials: the check without AWS, and a whole import on the local engine."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ from tools.bench.worker import counted_calls, take_over
 from tools.engine import Deployment, Engine, EngineError, deploy, free_port
 
 CHECK_LIMIT_US = 600.0
-"""100,000 rows in a minute."""
+"""Budget in microseconds for a row: 100,000 rows in a minute."""
 
 
 @dataclass(frozen=True, slots=True)
 class ImportFigures:
-    """`calls` by operation, from the commit to the last row."""
+    """Holds `calls` by operation, from the commit to the last row."""
 
     check_seconds: float
     commit_seconds: float
@@ -74,7 +74,7 @@ def engine_rows(count: int, say: Say) -> list[Row]:
 
 
 def measure(count: int, say: Say) -> dict[str, ImportFigures]:
-    """Start an engine of its own, deploy, import, stop. Raises EngineError."""
+    """Start a separate engine, deploy, import, stop. Raise EngineError."""
     shutil.rmtree(FOLDER / "engine", ignore_errors=True)
     engine = Engine(FOLDER / "engine", free_port())
     say("starting an engine")
@@ -94,12 +94,12 @@ def measure(count: int, say: Say) -> dict[str, ImportFigures]:
             "people who have not come yet": work.run(csv_file(count, first=count), count),
         }
     finally:
-        with suppress(EngineError):  # its state is not wanted any more
+        with suppress(EngineError):  # its state is not needed
             engine.stop()
 
 
 def _worker(engine: Engine) -> tuple[ImportDependencies, Counter[str]]:
-    """What the deployed function works with, here, and a count of its calls; that function is put to rest."""
+    """Return the deployed function's dependencies and a count of their calls. The function itself is disabled."""
     take_over(engine, "AdminImports")
     deps = wire_import_work()
     return deps, counted_calls(deps.objects)
@@ -114,7 +114,7 @@ def _organisation(engine: Engine, deployment: Deployment) -> OrganisationId:
 
 
 def _seed(engine: Engine, deployment: Deployment, deps: ImportDependencies, count: int) -> None:
-    """Accounts as far as an import looks at them: number, account, routing."""
+    """Create accounts as far as an import reads them: number, account, routing."""
     client, tables = engine.client("dynamodb"), deployment.tables
     for start in range(0, count, 8):
         requests: dict[str, list[Any]] = {tables["directory"]: [], tables["routing"]: []}
@@ -158,7 +158,7 @@ class _Work:
         return ImportFigures(check_seconds, commit_seconds, check_calls, dict(calls))
 
     def _next(self) -> float:
-        """Do what the queue's next entry asks for; seconds. `calls` are of this entry alone."""
+        """Process the queue's next entry, and return the seconds. `calls` are of this entry alone."""
         entry = next(self.entries)
         self.calls.clear()
         started = time.perf_counter()
@@ -173,8 +173,8 @@ def _caller(organisation: OrganisationId) -> Caller:
 
 
 def _entries(engine: Engine) -> Iterator[dict[str, Any]]:
-    """The queue's entries as they come, each taken off it when the next is asked for. Raises EngineError after 30 quiet
-    seconds.
+    """Yield the queue's entries, each deleted when the next is requested. Raise EngineError after 30 seconds without
+    any.
     """
     queues, url = engine.client("sqs"), os.environ["IMPORT_QUEUE"]
     quiet_since = time.monotonic()

@@ -1,6 +1,7 @@
-"""Send to receive over real websockets on the local engine, beside a bare echo function on the same engine.
+"""Measures send to receive over real websockets on the local engine, beside a bare echo function on the
+same engine.
 
-Ours and the echo take turns message by message, so that what else the machine does falls on both alike.
+Ours and the echo take turns message by message, so that other load of the machine affects both alike.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """Milliseconds, and messages a second with PAIRS pairs. A pair of values is ours, echo."""
+    """Holds milliseconds, and messages a second with PAIRS pairs. A pair of values is ours, echo."""
 
     count: int
     p50: tuple[float, float]
@@ -56,7 +57,7 @@ class Latency:
 
 @dataclass(slots=True)
 class Member:
-    """A registered device with its socket, and a socket of the echo."""
+    """Holds a registered device with its socket, and a socket of the echo."""
 
     account: str
     device: int
@@ -72,7 +73,7 @@ class Member:
         return await self.expect(answer)
 
     async def expect(self, kind: str) -> dict[str, Any]:
-        """The next frame of that type; others are passed over, an error ends the measurement."""
+        """Return the next frame of that type. Ignore others; an error ends the measurement."""
         while True:
             frame: dict[str, Any] = json.loads(await asyncio.wait_for(self.socket.recv(), WAIT_SECONDS))
             if frame["type"] == kind:
@@ -82,7 +83,7 @@ class Member:
 
 
 def measure(count: int, body_bytes: int, say: Say) -> Latency:
-    """Start an engine of its own, deploy, measure, stop."""
+    """Start a separate engine, deploy, measure, stop."""
     shutil.rmtree(FOLDER / "engine", ignore_errors=True)
     engine = Engine(FOLDER / "engine", free_port())
     say("starting an engine")
@@ -95,12 +96,12 @@ def measure(count: int, body_bytes: int, say: Say) -> Latency:
         _wait_for_disconnects(engine, deployment)
         return latency
     finally:
-        with suppress(EngineError):  # its state is not wanted any more
+        with suppress(EngineError):  # its state is not needed
             engine.stop()
 
 
 def _deploy_echo(engine: Engine) -> str:
-    """Function, table and websocket API of the echo, with the vendor layer of our own functions."""
+    """Deploy function, table and websocket API of the echo, with the vendor layer of our own functions."""
     callback = f"{engine.url}/_aws/execute-api/{{api}}/{ECHO_STAGE}"
     functions = engine.client("lambda")
     ours = next(f for f in functions.list_functions()["Functions"] if f["FunctionName"].startswith(f"{STACK}-Send"))
@@ -190,7 +191,7 @@ async def _latencies(
 
 
 async def _ours(left: Member, right: Member, body: bytes) -> float:
-    """Milliseconds until the device has the envelope; then it acks, untimed."""
+    """Return the milliseconds until the device has the envelope. The device then acks, untimed."""
     frame = _send_frame(right, body)
     text = json.dumps(frame)
     started = time.perf_counter()
@@ -215,7 +216,7 @@ async def _echo(left: Member, right: Member, body: bytes) -> float:
 
 
 async def _rates(pairs: list[tuple[Member, Member]], each: int, body: bytes, say: Say) -> tuple[float, float]:
-    """Messages a second when every pair sends its next one as soon as the last was received and accepted."""
+    """Return the messages a second when every pair sends its next one after the last was received and accepted."""
 
     async def ours(left: Member, right: Member) -> None:
         for _ in range(each):
@@ -258,7 +259,7 @@ def _echo_frame(to: Member, body: bytes) -> dict[str, Any]:
 async def _register(
     engine: Engine, deployment: Deployment, client: httpx.AsyncClient, phone: str, stack: AsyncExitStack
 ) -> Member:
-    """By the book: code by SMS, proof of possession, token, `hello`."""
+    """Register a device as clients do: code by SMS, proof of possession, token, `hello`."""
     started = await client.post("/v1/registrations", json={"phone": phone})
     started.raise_for_status()
     id = started.json()["id"]
@@ -311,7 +312,7 @@ def _token(key: SigningKey, address: str, audience: str) -> str:
 
 
 def _forget_limits(engine: Engine, deployment: Deployment) -> None:
-    """Twenty registrations from one address are more than a minute allows."""
+    """Delete rate limits, because twenty registrations from one address are more than a minute allows."""
     client = engine.client("dynamodb")
     table = deployment.tables["limits"]
     for item in client.scan(TableName=table)["Items"]:
@@ -319,7 +320,7 @@ def _forget_limits(engine: Engine, deployment: Deployment) -> None:
 
 
 def _wait_for_disconnects(engine: Engine, deployment: Deployment) -> None:
-    """`$disconnect` runs once for each socket; an engine that is told to stop meanwhile takes its time."""
+    """Wait for `$disconnect`, which runs once for each socket and would slow down stopping the engine."""
     deadline = time.monotonic() + WAIT_SECONDS
     while time.monotonic() < deadline:
         items = engine.client("dynamodb").scan(TableName=deployment.tables["routing"])["Items"]

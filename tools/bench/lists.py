@@ -1,4 +1,5 @@
-"""The rows of the budget table that are about long lists of administration: what a page of one over 5,000 units costs.
+"""Builds the rows of the budget table about long lists of administration: the cost of a page over 5,000
+units.
 
 The rows of the tree are those that the store writes, kept in process. Each list is read to its end.
 """
@@ -39,7 +40,7 @@ from tools.bench.reads import MeteredClient
 from tools.bench.table import Row
 
 UNITS, FAN, PAGE = 5_000, 5, 50
-"""An official in each unit, five units in each but the lowest, and the page of a caller who does not say how long."""
+"""Shape of the tree: an official in each unit, five units in each except the lowest; and the default page size."""
 
 NOW = 1_800_000_000
 Item = dict[str, Any]
@@ -48,7 +49,9 @@ _UNUSED: Any = None
 
 @dataclass(slots=True)
 class Directory:
-    """The directory table as far as these lists read it. `indexed`: the units in each unit, by the key of the index."""
+    """Holds the part of the directory table that these lists read. `indexed` has the units in each unit, by
+    index key.
+    """
 
     rows: dict[str, dict[str, Item]] = field(default_factory=dict)
     indexed: dict[str, dict[int, Item]] = field(default_factory=dict)
@@ -61,7 +64,7 @@ class Directory:
             self.indexed.setdefault(item[OrganisationRow.PARENT_KEY]["S"], {})[order] = item
 
     def write(self, operations: Sequence[Operation]) -> None:
-        """Puts units, and counts them where they are put."""
+        """Put units, and count them."""
         for operation in operations:
             if isinstance(operation, Put):
                 self.put(dict(operation.item))
@@ -105,7 +108,7 @@ class Directory:
 
 
 def grown(count: int) -> tuple[Directory, OrganisationId, UnitId]:
-    """Make an organisation of so many units, all of them below the first."""
+    """Return an organisation with so many units, all of them below the first."""
     directory, made = Directory(), Organisation(new_organisation_id(), "Ministry of Railways", NOW, 1)
     store = OrganisationStore(_UNUSED, "directory", writer=directory.write)
     store.create(made, "ministry")
@@ -153,7 +156,7 @@ def list_rows(count: int = UNITS) -> list[Row]:
 
 
 def _lists(caller: Caller, place: Place) -> list[tuple[str, str, Callable[[Any, str | None], Any]]]:
-    """Return of each list what it is called, the field of its entries, and how a page is read."""
+    """Return for each list its name, the field of its entries, and a function that reads a page."""
     pepper = Pepper.of(bytes(32))
     over = reports.span("day", None, None, now_seconds=NOW)
 

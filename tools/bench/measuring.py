@@ -1,4 +1,4 @@
-"""What the measurements in process share: calls made again alone, medians, sizes of rows."""
+"""Provides what the measurements in process share: repeating calls alone, medians, sizes of rows."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _SERVICES = ("dynamodb", "apigatewaymanagementapi", "sqs")
 
 
 def watched(run: Callable[[], object]) -> list[tuple[Any, dict[str, Any]]]:
-    """The AWS calls that `run` makes, with their parameters, to be made again without it."""
+    """Return the AWS calls that `run` makes, with their parameters, for repeating them alone."""
     made: list[tuple[Any, dict[str, Any]]] = []
     watchers = []
     for client in (clients.client_of(service) for service in _SERVICES):
@@ -39,8 +39,9 @@ def summary(nanoseconds: Sequence[int]) -> dict[str, float]:
 
 
 def item_bytes(item: dict[str, Any]) -> int:
-    """Names and text in UTF-8, bytes as they are, a number one byte for every two digits and one more, lists and maps
-    three bytes and one for each of their entries."""
+    """Return the size of an item: names and text in UTF-8, bytes as they are, a number one byte for every two digits
+    and one more, lists and maps three bytes and one for each of their entries.
+    """
     return sum(len(name.encode()) + _value_bytes(value) for name, value in item.items())
 
 

@@ -1,7 +1,7 @@
-"""AWS calls and DynamoDB capacity of OTP round trips, counted at the clients (run by deployed.py).
+"""Counts AWS calls and DynamoDB capacity of OTP round trips, at the clients (run by deployed.py).
 
-A round trip: the app sends a code, the person's device gets and acks it, the queued SMS finds it acked, the app checks
-the code, the device gets the `control` envelope that voids the bubble, and acks that too.
+In a round trip, the app sends a code, the person's device gets and acks it, the queued SMS finds it acked, the app
+checks the code, and the device gets and acks the `control` envelope that invalidates the bubble.
 """
 
 import base64
@@ -25,7 +25,7 @@ def main() -> None:
 
 
 def measure(trips: int) -> dict[str, Any]:
-    """Totals over `trips` round trips of one environment, which starts with its clients made and secrets read."""
+    """Return totals over `trips` round trips of one environment, whose clients exist and whose secrets are read."""
     os.environ.update(canned.ENVIRONMENT)
     aws = canned.Aws()
     aws.connect()
@@ -83,4 +83,4 @@ def _record(body: str) -> dict[str, Any]:
 
 def _expect(holds: bool) -> None:
     if not holds:
-        sys.exit("a step of the round trip was not answered as it should be")
+        sys.exit("a step of the round trip got an unexpected answer")

@@ -1,8 +1,8 @@
-"""Read units of DynamoDB, counted from what each call answers with: moto and emulators do not count as AWS does.
+"""Counts read units of DynamoDB from the answers of calls, because moto and emulators do not count as AWS
+does.
 
-A query rounds the bytes of its rows up to 4 KB as a whole, a read by key rounds up for each key; a read that is not
-consistent costs half
-(https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-operations.html).
+A query rounds the bytes of its rows up to 4 KB as a whole, and a read by key rounds up for each key. A read that is not
+consistent costs half (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-operations.html).
 """
 
 from __future__ import annotations

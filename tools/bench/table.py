@@ -1,4 +1,4 @@
-"""The rows of the budget table, printed and as JSON."""
+"""Prints the rows of the budget table, also as JSON."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rich.table import Table
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One figure. `limit` None: shown beside the budgets, has none itself. `value` None: `note` says why."""
+    """Holds one figure. Without a `limit`, it has no budget itself. Without a `value`, `note` says why."""
 
     what: str
     value: float | None

@@ -1,4 +1,4 @@
-"""The worker of a queue in this process, in the place of the one that is deployed on an engine."""
+"""Runs the worker of a queue in this process, instead of the one that is deployed on an engine."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tools.engine import REGION, STACK, Engine
 
 
 def take_over(engine: Engine, function: str) -> None:
-    """Put the deployed function to rest, of the name given in the stack, and be what its environment says."""
+    """Disable the deployed function, given by its name in the stack, and take over its environment."""
     functions = engine.client("lambda")
     name = next(
         one["FunctionName"]
@@ -21,7 +21,7 @@ def take_over(engine: Engine, function: str) -> None:
     )
     (source,) = functions.list_event_source_mappings(FunctionName=name)["EventSourceMappings"]
     functions.update_event_source_mapping(UUID=source["UUID"], Enabled=False)
-    runtime.forget()  # those of another engine
+    runtime.forget()  # clients of another engine
     os.environ |= functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"] | {
         "AWS_ENDPOINT_URL": engine.url,
         "AWS_REGION": REGION,
@@ -32,7 +32,9 @@ def take_over(engine: Engine, function: str) -> None:
 
 
 def counted_calls(objects: Any) -> Counter[str]:
-    """The calls of the worker from now on, by operation. `objects`: its bucket, which has a client of its own."""
+    """Return a counter of the worker's calls by operation, from now on. `objects` is its bucket, with its
+    own client.
+    """
     calls: Counter[str] = Counter()
 
     def count(event_name: str, **_: object) -> None:

@@ -1,7 +1,8 @@
-"""A governance app and somebody it writes to, with AWS kept in process: rows are put, read and removed as in DynamoDB.
+"""Holds a governance app and a recipient, with AWS kept in process: rows are put, read and removed as in
+DynamoDB.
 
-What the handlers write is what they read later, so one-time passwords go their whole way. Conditions are not judged:
-nothing races here. Every call is counted with the capacity it would use, by the rules of the DynamoDB developer guide.
+Handlers read later what they write, so one-time passwords go their whole way. Conditions are not evaluated, because
+nothing races here. Every call is counted with its capacity by the rules of the DynamoDB developer guide.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ Item = dict[str, Any]
 
 
 def load(folder: str) -> Any:
-    """Several functions, each with a module named handler."""
+    """Load a handler. Several functions have a module with this name."""
     spec = importlib.util.spec_from_file_location(f"{folder}_handler", FUNCTIONS / folder / "handler.py")
     if spec is None or spec.loader is None:
         raise FileNotFoundError(folder)
@@ -51,7 +52,7 @@ def load(folder: str) -> Any:
 
 @dataclass(slots=True)
 class Rows:
-    """DynamoDB as far as these handlers use it, and what is sent to queues, sockets and phones."""
+    """Emulates DynamoDB as far as these handlers use it, and what is sent to queues, sockets and phones."""
 
     items: dict[tuple[str, str], Item] = field(default_factory=dict)
     units: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
@@ -59,7 +60,7 @@ class Rows:
     posted: list[bytes] = field(default_factory=list)
 
     def answer(self, operation: str, request: Any) -> bytes:
-        """What AWS answers. Raises NotImplementedError for a call that nothing here makes so far."""
+        """Return AWS's answer. Raise NotImplementedError for a call that nothing here makes so far."""
         if operation == "PostToConnection":
             self.posted.append(request.body)
             return b""
@@ -103,7 +104,7 @@ class Rows:
         return {}
 
     def _updateitem(self, body: dict[str, Any], *, each: int = 1) -> dict[str, Any]:
-        """Assignments of whole values, and the three sums that the handlers ask for."""
+        """Apply assignments of whole values, and the three sums that the handlers need."""
         table, values = body["TableName"], body.get("ExpressionAttributeValues", {})
         item = self.items.setdefault(_name(table, body["Key"]), dict(body["Key"]))
         names = body.get("ExpressionAttributeNames", {})
@@ -157,7 +158,7 @@ def units(item: Item, unit_bytes: int) -> int:
 
 @dataclass(slots=True)
 class World:
-    """An app with a template of each kind, and a person with one device online, known by phone number."""
+    """Holds an app with a template of each kind, and a person with one device online, known by phone number."""
 
     aws: canned.Aws
     rows: Rows
@@ -167,7 +168,7 @@ class World:
 
     @classmethod
     def new(cls, aws: canned.Aws) -> World:
-        """`aws` is connected already; its rows are filled by the code that fills the tables."""
+        """Return a new world. `aws` is connected already. The code that fills the tables fills its rows."""
         rows = aws.rows = Rows()
         signing, person = SigningKey.generate(), canned.Person.new()
         key = AppKey(AppKeyId("k1234567"), bytes(signing.verify_key), networks=(), created_at=0)
@@ -208,7 +209,7 @@ class World:
         return cls(aws, rows, app, signing, person)
 
     def request(self, method: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        """A signed call as API Gateway hands it over, with an Idempotency-Key of its own."""
+        """Return a signed call as API Gateway passes it on, with its own Idempotency-Key."""
         text, key, now = json.dumps(body), secrets.token_urlsafe(16), int(time.time())
         header = {"alg": "EdDSA", "kid": f"{app_text(self.app.id)}.{next(iter(self.app.keys))}", "typ": "JWT"}
         claims = {
@@ -264,13 +265,13 @@ class World:
         return self.request("POST", "/v1/messages", body)
 
     def code_of(self, otp: str) -> str:
-        """As the function that sends SMS reads it: from the queue, sealed with the pepper."""
+        """Return the code as the function that sends SMS reads it: from the queue, sealed with the pepper."""
         queued = json.loads(self.rows.queued[-1])
         sealed = Pepper.of(canned.PEPPER).open(base64.b64decode(queued["sealed"]), otp.encode())
         return str(json.loads(sealed)[1][:6])
 
     def forget_sends(self) -> None:
-        """Whom codes were sent to of late, so that the limits on them are never reached."""
+        """Delete recent sends, so that their limits are never reached."""
         table = canned.ENVIRONMENT["DELIVERIES_TABLE"]
         for name in [name for name, item in self.rows.items.items() if name[0] == table and DeliveryRow.SENDS in item]:
             del self.rows.items[name]

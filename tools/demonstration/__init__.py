@@ -1,6 +1,6 @@
-"""The demonstration of `make run`: people, apps, officials and groups, administration.
+"""Plays the demonstration of `make run`: people, apps, officials and groups, administration.
 
-Every step checks what it claims; the first that does not hold ends the demonstration with its name.
+Every step checks its result. The first step that fails ends the demonstration with its name.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tools.engine import Deployment, Engine
 
 
 async def play(engine: Engine, deployment: Deployment, people: Path, narrator: Narrator) -> None:
-    """All of it, on a deployed engine; the people's profiles are kept in `people`. Raises StepFailed."""
+    """Play all parts on a deployed engine. The people's profiles are kept in `people`. Raise StepFailed."""
     with closing(People(engine, deployment, people, narrator)) as two:
         asha, ravi = await two.play()
         backstage = Backstage.of(engine, deployment)

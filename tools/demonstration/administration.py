@@ -1,4 +1,4 @@
-"""Administration: an organisation made by two, officials from a file, a field hidden, a record that tells."""
+"""Demonstrates administration: approval by two people, an import, a hidden field, and the audit chain."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ STATISTICS_SECONDS = 60
 
 @dataclass(slots=True)
 class Administration:
-    """Plays after the groups, with Ravi's phone and Kavita's; what it makes is used again the next time."""
+    """Plays after the groups, with Ravi's and Kavita's phones. Later runs use what it creates again."""
 
     engine: Engine
     deployment: Deployment
@@ -49,33 +49,37 @@ class Administration:
     _open: ExitStack = field(default_factory=ExitStack)
 
     async def play(self) -> None:
-        """Raises StepFailed with the step that failed."""
+        """Play all steps. Raise StepFailed with the step that failed."""
         step, say = self.narrator.step, self.narrator.say
         offices = Offices(self.engine, self.deployment, self.people.people / "administrators.json")
         with self._open:
-            async with step("Operators make two platform administrators, of different units, who sign in with a code"):
+            async with step("Operators create two platform administrators of different units, who sign in with a code"):
                 farah, girish = [await asyncio.to_thread(self._platform, offices, who) for who in (FARAH, GIRISH)]
-            async with step("One asks for an organisation with its nodal officer; it takes the other to make it"):
+            async with step(
+                "One of them requests an organisation with its nodal officer; the other one must approve it"
+            ):
                 organisation = await asyncio.to_thread(self._organisation, farah, girish)
             async with step(f"{OFFICER_NAME}, the nodal officer, has a file of {ROWS:,} officials checked"):
                 officer = await asyncio.to_thread(self._officer, offices)
                 kavita = await self.people.enrol(KAVITA)
                 await asyncio.to_thread(self._no_longer_official, officer, account_of(kavita))
                 checked = await asyncio.to_thread(self._checked, officer, organisation)
-            async with step("The good rows are committed; Kavita, who has the app, is an official now", seconds=180):
+            async with step(
+                "The officer commits the good rows; Kavita, who has the app, is an official now", seconds=180
+            ):
                 await asyncio.to_thread(self._committed, officer, checked["id"])
             async with (
                 step("The officer hides Kavita's post; Ravi's phone asks before and after"),
                 DeviceClient.open(self.ravi) as ravi,
             ):
                 await self._hidden(officer, ravi, account_of(kavita))
-            async with step("All of it is on the record; the verifier finds it whole, and an altered copy not"):
+            async with step("The audit chain has every step; the verifier accepts it, and finds an altered copy"):
                 await asyncio.to_thread(self._record, officer, organisation)
-            async with step("What the officer sees in figures", seconds=STATISTICS_SECONDS + 10):
+            async with step("The officer reads the statistics", seconds=STATISTICS_SECONDS + 10):
                 await asyncio.to_thread(self._figures, officer)
-        say("every step of this by hand: sandes-admin --help")
+        say("to do each step by hand: sandes-admin --help")
 
-    # Two people of the platform
+    # Two platform administrators
 
     def _platform(self, offices: Offices, email: str) -> AdminClient:
         name, unit = PLATFORM_UNITS[email]
@@ -94,14 +98,14 @@ class Administration:
         return client
 
     def _organisation(self, farah: AdminClient, girish: AdminClient) -> str:
-        """Its id; made the first time."""
+        """Return the organisation's id. The first run creates it."""
         for known in _every(farah, "organisations", "organisations"):
             if known["name"] == ORGANISATION:
-                self.narrator.say(f"{ORGANISATION} is there from the last time")
+                self.narrator.say(f"{ORGANISATION} exists from the last run")
                 return str(known["id"])
         officer = {"email": OFFICER, "name": OFFICER_NAME}
         asked = farah.post("organisations", body={"name": ORGANISATION, "kind": "department", "officer": officer})
-        self.narrator.say(f"asked for as {asked['id']}, {asked['state']}")
+        self.narrator.say(f"requested as {asked['id']}, {asked['state']}")
         own = _refusal(lambda: farah.post("approvals", asked["id"], "approve"))
         check(own == "own_request", f"the requester's own approval is answered with {own}")
         self.narrator.say(f"Farah approves it herself: {own}")
@@ -110,10 +114,8 @@ class Administration:
         self.narrator.say(f"Girish approves it: {done['state']}")
         again = _refusal(lambda: girish.post("approvals", asked["id"], "approve"))
         check(again == "approval_state", f"a second approval is answered with {again}")
-        self.narrator.say(f"and once more: {again}; it is done once")
+        self.narrator.say(f"a second approval: {again}; the change is made once")
         return str(done["parameters"]["organisation"])
-
-    # The nodal officer
 
     def _officer(self, offices: Offices) -> AdminClient:
         client = offices.sign_in_again(OFFICER) or offices.sign_in(OFFICER)
@@ -121,7 +123,7 @@ class Administration:
         return client
 
     def _no_longer_official(self, officer: AdminClient, account: str) -> None:
-        """What the last time has left behind."""
+        """End a verification that the last run has left."""
         try:
             state = officer.get("people", account)["state"]
         except ApiError as refused:
@@ -138,7 +140,9 @@ class Administration:
         check(answer.is_success, f"the upload is answered with {answer.status_code}")
         officer.post("imports", made["id"], "commit", body={"dry_run": True})
         found = self._settled(officer, made["id"])
-        self.narrator.say(f"{found['rows']:,} rows: {found['valid']} good, {found['invalid']} bad; nothing is done yet")
+        self.narrator.say(
+            f"{found['rows']:,} rows: {found['valid']} good, {found['invalid']} bad; nothing is changed yet"
+        )
         for one in found["findings"]:
             self.narrator.say(f"[dim]row {one['row']:>4}[/]  {one['field']}: {one['message']}")
         check((found["rows"], found["invalid"]) == (ROWS, 7), f"the check found {found['rows']}, {found['invalid']}")
@@ -149,7 +153,7 @@ class Administration:
         done = self._settled(officer, id)
         check(done["state"] == "completed", f"the import is {done['state']}")
         counts = ", ".join(f"{number} {word}" for word, number in done["counts"].items() if number)
-        self.narrator.say(f"{done['done']} rows worked off: {counts}")
+        self.narrator.say(f"{done['done']} rows processed: {counts}")
         self.narrator.say("nominated: verified as soon as the number registers")
         check(done["counts"]["verified"] == 1, f"{done['counts']['verified']} were verified")
 
@@ -166,7 +170,7 @@ class Administration:
 
     async def _hidden(self, officer: AdminClient, ravi: DeviceClient, account: str) -> None:
         before = await ravi.people.profile(account, max_age_seconds=0)
-        check(before.verified, "the attestation does not hold")
+        check(before.verified, "the attestation is not valid")
         check(before.post is not None, "the post is hidden already")
         self.narrator.say(f"before: {person_label(before, '?')}")
         path, hide = ("people", account, "visibility"), {"fields": {"post": "organisation"}}
@@ -174,16 +178,18 @@ class Administration:
         await asyncio.to_thread(lambda: officer.patch(*path, body=hide, if_match=f'"{version}"'))
         after = await ravi.people.profile(account, max_age_seconds=0)
         check(after.post is None, f"Ravi still sees {after.post}")
-        check(after.verified, "the attestation does not hold any more")
-        self.narrator.say(f"after: {person_label(after, '?')}, no post; the badge holds, fields are disclosed singly")
+        check(after.verified, "the attestation is no longer valid")
+        self.narrator.say(
+            f"after: {person_label(after, '?')}, no post; the badge stays, because each field is disclosed separately"
+        )
         stale = await asyncio.to_thread(
             _refusal, lambda: officer.patch(*path, body={"fields": {"post": None}}, if_match=f'"{version}"')
         )
-        check(stale == "precondition_failed", f"a change of what was read before is answered with {stale}")
+        check(stale == "precondition_failed", f"a change of an outdated version is answered with {stale}")
         await asyncio.to_thread(lambda: officer.patch(*path, body={"fields": {"post": None}}, if_match="*"))
-        self.narrator.say(f"a change of what was read before: {stale}; then it is shown again")
+        self.narrator.say(f"a change of an outdated version: {stale}; then the post is shown again")
 
-    # The record, and figures
+    # Audit chain and statistics
 
     def _record(self, officer: AdminClient, organisation: str) -> None:
         keys = public_keys([parse_base64url(officer.get("audit/key")["key"])])
@@ -193,8 +199,10 @@ class Administration:
             after += lines.count(b"\n")
         whole = verify(io.BytesIO(chain), keys=keys, chain=organisation)
         check(whole.fault is None, f"the chain is not whole: {whole.fault}")
-        self.narrator.say(f"{whole.entries} entries of the organisation's chain, checked on this machine alone: whole")
-        at = chain.rindex(b"import.")  # somebody would rather it had been something else
+        self.narrator.say(
+            f"{whole.entries} entries of the organisation's chain are whole, checked on this machine alone"
+        )
+        at = chain.rindex(b"import.")  # forge an entry with another action
         altered = chain[:at] + b"impost." + chain[at + 7 :]
         line = chain.count(b"\n", 0, at) + 1
         broken = verify(io.BytesIO(altered), keys=keys, chain=organisation)
@@ -204,7 +212,7 @@ class Administration:
         self.narrator.say(f"with line {line} altered: line {broken.fault.line}, {broken.fault.text}")
 
     def _figures(self, officer: AdminClient) -> None:
-        """They come by way of streams, within seconds."""
+        """Show the figures. They arrive by streams, within seconds."""
         deadline = time.monotonic() + STATISTICS_SECONDS * slowness()
         while True:
             found = officer.get("stats")
@@ -222,7 +230,7 @@ class Administration:
 
 
 def _file() -> bytes:
-    """A thousand rows; seven are not as they should be."""
+    """Return a file of a thousand rows, of which seven have errors."""
     expires = (datetime.now(UTC) + timedelta(days=365)).date().isoformat()
 
     def row(number: int, **changed: str) -> dict[str, str]:
@@ -260,7 +268,9 @@ def _every(client: AdminClient, name: str, path: str) -> list[dict[str, Any]]:
 
 
 def _is_known(client: AdminClient) -> bool:
-    """Not if the engine made its tables anew, for a newer version, and kept the pool of those who sign in."""
+    """Return whether the service knows the device. It does not if a newer engine rebuilt its tables but
+    kept the pool.
+    """
     try:
         client.me()
     except ApiError as refused:

@@ -1,4 +1,4 @@
-"""A governance app: a code that is read on the phone and checked, one by SMS, and a batch of notices."""
+"""Demonstrates a governance app: a code that arrives on the phone, a code by SMS, and a batch of notices."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Apps:
     narrator: Narrator
 
     async def play(self) -> None:
-        """Raises StepFailed with the step that failed."""
+        """Play all steps. Raise StepFailed with the step that failed."""
         step, say = self.narrator.step, self.narrator.say
         async with step("An operator registers an app: the server gets its public key and two templates"):
             credentials = await asyncio.to_thread(self._register)
@@ -54,12 +54,12 @@ class Apps:
                 check(right.result == "approved", f"the right code was {right.result}")
                 void = await _next(events, Voided)
                 check(otp.id in void.ids, "another message turned void")
-                say(f"the right one: {right.result}; on the phone it is void now: {void.reason}")
-            async with step("Somebody without the app gets the same answer, and the code by SMS"):
+                say(f"the right code: {right.result}; on the phone it is invalid now: {void.reason}")
+            async with step("Somebody without Sandes gets the same answer, and the code by SMS"):
                 before = len(self.engine.sms_to(STRANGER))
                 sent = await app.otps.send(STRANGER, "login", variables={"service": "passports"})
                 code = await self._by_sms(before)
-                check((await app.otps.check(sent.id, code)).result == "approved", "the code of the SMS is not right")
+                check((await app.otps.check(sent.id, code)).result == "approved", "the code of the SMS is wrong")
                 say(f"SMS to {STRANGER}: approved")
             async with step(f"A batch of {NOTICES} notices, with progress"):
                 await self._batch(app, events)
@@ -81,7 +81,7 @@ class Apps:
         done = await app.batches.wait(made.id, on_progress=progress, poll_seconds=0.5)
         check((done.sent, done.failed, done.invalid) == (NOTICES, 0, 0), f"the counts are {done}")
         texts = [(await _next(events, NoticeReceived)).text for _ in range(NOTICES)]
-        check(len(set(texts)) == NOTICES, "a notice came twice, or not")
+        check(len(set(texts)) == NOTICES, "a notice came twice, or not at all")
         self.narrator.say(f'on the phone, each once: "{texts[0]}" ...')
 
     def _register(self) -> AppCredentials:

@@ -1,4 +1,6 @@
-"""Officials and groups: who is hidden from whom, a badge that can be checked, an announcement to a thousand."""
+"""Demonstrates officials and groups: hidden officials, a badge that is verified, an announcement to a
+thousand people.
+"""
 
 from __future__ import annotations
 
@@ -35,14 +37,14 @@ ANNOUNCEMENT = (
     "Keep away from river banks and low bridges; the relief camp at the Zilla Parishad school is open day and night. "
 ) * 8
 KEPT_SECONDS = 900
-"""Nobody will ever fetch what the seeded members are sent, so it is not kept for long."""
+"""Seconds for which posts to the seeded members are kept. It is short because nobody will fetch them."""
 
 VERIFIED_SECONDS = 365 * 86_400
 
 
 @dataclass(slots=True)
 class Groups:
-    """Plays after the apps, with the phones of Asha, Ravi and two more; what it makes is used again the next time."""
+    """Plays after the apps, with the phones of Asha, Ravi and two more. Later runs use what it creates again."""
 
     engine: Engine
     deployment: Deployment
@@ -53,17 +55,17 @@ class Groups:
     narrator: Narrator
 
     async def play(self) -> None:
-        """Raises StepFailed with the step that failed."""
+        """Play all steps. Raise StepFailed with the step that failed."""
         step, say = self.narrator.step, self.narrator.say
         async with step("Operators create an organisation with its units, and verify Asha as an official of it"):
             organisation = await asyncio.to_thread(self._verified_asha)
         async with DeviceClient.open(self.asha) as asha, DeviceClient.open(self.ravi) as ravi:
-            async with step("Asha's post is not listed: Ravi, a citizen, finds nobody, and may not write"):
+            async with step("Asha's post is not listed: Ravi, a citizen, cannot find her or write to her"):
                 await self._be_strangers(asha, ravi)
                 await self._find_nobody(asha, ravi)
-            async with step("Asha writes first; Ravi's phone checks who she is, and he answers"):
+            async with step("Asha writes first; Ravi's phone verifies her badge, and he answers"):
                 await self._get_to_know(asha, ravi)
-            async with step(f"An official group of {MEMBERS:,} citizens, three of them with phones that are on"):
+            async with step(f"An official group of {MEMBERS:,} citizens, of whom three have phones that are online"):
                 meena, joseph = await self.people.enrol(MEENA), await self.people.enrol(JOSEPH)
                 group = await self._group(asha, organisation)
             async with AsyncExitStack() as on:
@@ -76,10 +78,8 @@ class Groups:
                 async with step(f"Asha announces {len(ANNOUNCEMENT.encode()):,} bytes to all of them", seconds=180):
                     await self._announce(asha, phones, joined)
 
-    # Officials
-
     def _verified_asha(self) -> str:
-        """The organisation's id; made the first time."""
+        """Return the organisation's id. The first run creates it."""
         operate, say = self.backstage.operate, self.narrator.say
         shown = operate("person.show", phone=ASHA.phone)
         if shown["state"] == "verified":
@@ -108,7 +108,7 @@ class Groups:
         return organisation
 
     async def _be_strangers(self, asha: DeviceClient, ravi: DeviceClient) -> None:
-        """Nobody is invited, whatever was written before."""
+        """Remove invitations, so that neither knows the other."""
         await asha.people.withdraw(ravi.address.account)
 
     async def _find_nobody(self, asha: DeviceClient, ravi: DeviceClient) -> None:
@@ -127,7 +127,7 @@ class Groups:
             await ravi.send(asha.address.account, b"Madam, about my well ...")
         except SendFailed as refused:
             check(refused.code == "not_permitted", f"the answer is {refused.code}")
-            self.narrator.say(f"Ravi writes all the same: {refused.code}, as to somebody who does not exist")
+            self.narrator.say(f"Ravi writes nevertheless: {refused.code}, as to somebody who does not exist")
         else:
             raise StepFailed("Ravi's message was accepted")
 
@@ -137,22 +137,20 @@ class Groups:
         received = await _message(to_ravi, sent.id)
         check(received.sender_class == "verified", "the message is not marked as an official's")
         profile = await ravi.people.profile(asha.address.account, max_age_seconds=0)
-        check(profile.verified, "the attestation does not hold")
+        check(profile.verified, "the attestation is not valid")
         self.narrator.say(f'Ravi reads, from {person_label(profile, "?")}: "{received.body.decode()}"')
-        self.narrator.say("signature, account, expiry and each part were checked on his phone, with the pinned key")
+        self.narrator.say("his phone verified signature, account, expiry and each part with the pinned key")
         answer = await ravi.send(asha.address.account, b"Thank you, I will be there.")
         back = await _message(to_asha, answer.id)
         about_ravi = person_label(await asha.people.profile(ravi.address.account), "Ravi")
         self.narrator.say(f'Asha reads, from {about_ravi}: "{back.body.decode()}"')
 
-    # The group
-
     async def _group(self, asha: DeviceClient, organisation: str) -> Group:
         for entry in await asha.groups.mine():
             if entry.name == GROUP and entry.role == "admin":
                 group = await asha.groups.show(entry.group)
-                if group.members > MEMBERS - 3:  # fewer, where the last time was cut short
-                    self.narrator.say("its members are there from the last time")
+                if group.members > MEMBERS - 3:  # there are fewer if the last run was interrupted
+                    self.narrator.say("its members exist from the last run")
                     return group
         made = await asyncio.to_thread(self._seeded_group, organisation, asha.address.account)
         return await asha.groups.show(made)
@@ -170,14 +168,14 @@ class Groups:
         client, tables = self.engine.client("dynamodb"), self.deployment.tables
         citizens = seed_citizens(client, tables, MEMBERS - 3)
         seed_members(client, tables, parse_group(made["group"]), citizens)
-        self.narrator.say(f"{len(citizens)} members seeded past the API in {time.monotonic() - started:.1f} s")
+        self.narrator.say(f"{len(citizens)} members written into the tables in {time.monotonic() - started:.1f} s")
         return str(made["group"])
 
     async def _check_receive_only(self, ravi: DeviceClient, group: Group) -> None:
         try:
             await ravi.wait_for(ravi.groups.post(group.group, b"Is anybody there?").number)
         except SendFailed as refused:
-            self.narrator.say(f"Ravi posts to it all the same: {refused.code}")
+            self.narrator.say(f"Ravi posts to it nevertheless: {refused.code}")
         else:
             raise StepFailed("a citizen's post was accepted")
 
@@ -204,7 +202,7 @@ class Groups:
         check(delivery.waiting == waiting, f"{delivery.waiting} wait instead of {waiting}")
 
     async def _follow(self, asha: DeviceClient, group: Group, message: str) -> None:
-        """Tell how far it is, until it is stored for all."""
+        """Report the progress until the post is stored for all."""
         stored = 0
         while not (delivery := await asha.groups.delivery(group.group, message)).complete:
             if delivery.devices > stored:

@@ -1,4 +1,4 @@
-"""What the demonstration is told with: numbered steps, each of which must hold."""
+"""Numbers and prints the steps of the demonstration, each of which must succeed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PATIENCE_SECONDS = 60.0
 
 @asynccontextmanager
 async def patient(seconds: float) -> AsyncIterator[None]:
-    """Give up what is inside after `seconds` on a usual machine, later on one that is slow or busy."""
+    """Cancel the block after `seconds` on a usual machine, or later on a slow or busy one."""
     loop = asyncio.get_running_loop()
     started = loop.time()
     async with asyncio.timeout(seconds * await asyncio.to_thread(slowness)) as scope:
@@ -41,12 +41,12 @@ async def patient(seconds: float) -> AsyncIterator[None]:
 
 
 class StepFailed(Exception):
-    """A step did not show what it should; the text says which and how."""
+    """Reports a step with an unexpected result. The text says which step, and what differs."""
 
 
 @dataclass(slots=True)
 class Narrator:
-    """Numbers the steps and says how long each took."""
+    """Numbers the steps, and prints how long each took."""
 
     console: Console
     _number: int = 0

@@ -1,4 +1,4 @@
-"""Administrators of the demonstration: who they are, and how they sign in with an authenticator of this process."""
+"""Signs the demonstration's administrators in, with an authenticator in this process."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tools.engine import Deployment, Engine
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What the person keeps in their head, and the secret that is in their authenticator."""
+    """Holds a person's password, and the secret of their authenticator."""
 
     password: str
     secret: str
@@ -33,16 +33,17 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class Offices:
-    """`file` keeps the credentials for the next time, mode 0600."""
+    """Signs administrators in. `file` keeps their credentials for the next run, with mode 0600."""
 
     engine: Engine
     deployment: Deployment
     file: Path
 
     def sign_in_again(self, email: str) -> AdminClient | None:
-        """With what the person set up the last time; None if that was never, or with a state that is gone.
+        """Sign in with the credentials of the last run. Return None if there are none, or if the engine's
+        state is new.
 
-        Raises StepFailed.
+        Raise StepFailed.
         """
         kept = self._kept().get(email)
         if kept is None:
@@ -53,7 +54,7 @@ class Offices:
             return None
 
     def sign_in(self, email: str) -> AdminClient:
-        """For the first time, with the temporary password of the invitation. Raises StepFailed."""
+        """Sign in for the first time, with the temporary password of the invitation. Raise StepFailed."""
         try:
             return self._client(self._first(email))
         except SignInRefused as refused:
@@ -68,14 +69,14 @@ class Offices:
         step = begin(self._cognito, email, letters[-1].rpartition(" ")[2])
         password = f"Aa1!{secrets.token_urlsafe(12)}"
         if not isinstance(step, AskNewPassword):
-            raise StepFailed(f"{email} is not asked for a password of their own")
+            raise StepFailed(f"{email} is not asked for a new password")
         step = step.answer(password)
         if not isinstance(step, SetUpAuthenticator):
             raise StepFailed(f"{email} is not asked to set up an authenticator")
         secret = step.secret
         done = step.answer(totp.code(secret))
         if not isinstance(done, SignedIn):
-            raise StepFailed(f"{email} is not signed in after all")
+            raise StepFailed(f"{email} is not signed in at the end")
         self._keep(email, Credentials(password, secret))
         return done
 

@@ -1,4 +1,4 @@
-"""Two people, one message, from registration to the empty row."""
+"""Demonstrates one message between two people, from registration until its row is deleted."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ RAVI = Person("ravi", "+919810000002")
 
 @dataclass(slots=True)
 class People:
-    """Plays on a deployed engine; the two people's profiles are kept in `people` and used again the next time."""
+    """Plays on a deployed engine. The two people's profiles are kept in `people` and used again by later runs."""
 
     engine: Engine
     deployment: Deployment
@@ -53,7 +53,7 @@ class People:
             store.close()
 
     async def play(self) -> tuple[Store, Store]:
-        """Gives back the phones of Asha and Ravi. Raises StepFailed with the step that failed."""
+        """Play all steps, and return the phones of Asha and Ravi. Raise StepFailed with the step that failed."""
         step, say = self.narrator.step, self.narrator.say
         async with step("Asha and Ravi register their phone numbers"):
             asha, ravi = await self.enrol(ASHA), await self.enrol(RAVI)
@@ -66,7 +66,7 @@ class People:
                 text = "The meeting is at noon, room 4."
                 sent = await sender.send(to_ravi, text.encode())
                 say(f'"{text}" accepted as {sent.id}: stored durably, for Ravi\'s device only')
-            async with step("What the database holds of it"):
+            async with step("The database's row of it"):
                 row = await self._row(sent.id)
                 check(row is not None, "there is no row")
                 self._show(row, sender, text)
@@ -74,7 +74,7 @@ class People:
             await asyncio.to_thread(self.engine.stop)
             await asyncio.to_thread(self.engine.start)
         async with DeviceClient.open(asha) as sender:
-            async with step("Ravi's phone comes back, receives, acks"), DeviceClient.open(ravi) as device:
+            async with step("Ravi's phone comes back, receives and acks"), DeviceClient.open(ravi) as device:
                 received = await _first_message(device, sent.id)
                 check(received.body == text.encode(), "another text came")
                 say(f'Ravi reads: "{received.body.decode()}"')
@@ -97,7 +97,7 @@ class People:
         return asha, ravi
 
     async def enrol(self, person: Person) -> Store:
-        """The person's profile, registered with the code of the SMS unless it is from the last time."""
+        """Return the person's profile. Unless the last run registered it, register it with the code of the SMS."""
         self.people.mkdir(parents=True, exist_ok=True)
         file = self.people / f"{person.name}.sqlite3"
         store = Store.open(file)
@@ -106,12 +106,14 @@ class People:
             store.profile.set_endpoints(endpoints)
             if await _is_known(store):
                 self._stores.append(store)
-                self.narrator.say(f"{person.name} is account {account_of(store)}, registered the last time")
+                self.narrator.say(f"{person.name} is account {account_of(store)}, registered in the last run")
                 return store
             store.close()
             for left in self.people.glob(f"{file.name}*"):
                 left.unlink()
-            self.narrator.say(f"{person.name}'s account is gone: the engine makes some tables anew for a newer version")
+            self.narrator.say(
+                f"{person.name}'s account is gone, because the engine rebuilds some tables for a newer version"
+            )
             store = Store.open(file)
         self._stores.append(store)
         async with Enrolment(store, endpoints, name=f"{person.name}'s phone") as enrolment:
@@ -130,12 +132,12 @@ class People:
         return found[0]
 
     async def _row(self, message: str) -> dict[str, Any] | None:
-        """The raw row, read past all of the project's code."""
+        """Return the raw row, read without the project's code."""
         items = await asyncio.to_thread(self._scan)
         return next((item for item in items if message_text(item[InboxRow.ENVELOPE]["B"][:16]) == message), None)
 
     async def _expire(self, message: str) -> None:
-        """Let the row of a message expire now."""
+        """Make the row of a message expire now."""
         row = await self._row(message)
         check(row is not None, "there is no row")
         if row is not None:
@@ -163,12 +165,12 @@ class People:
             shown = base64url_text(value) if isinstance(value, bytes) else str(value)
             self.narrator.say(f"[dim]{names[key]:>16}[/]  {shown if len(shown) <= 72 else shown[:69] + '...'}")
         for hidden in (text.encode(), account_bytes(sender.address.account), ASHA.phone.encode(), RAVI.phone.encode()):
-            check(hidden not in stored, "something readable stands in the row")
-        self.narrator.say("no text, no sender, no phone number; the key to open it is on Ravi's phone alone")
+            check(hidden not in stored, "the row has something readable")
+        self.narrator.say("no text, no sender, no phone number; only Ravi's phone has the key to open it")
 
 
 async def _is_known(store: Store) -> bool:
-    """Whether the service knows the profile's device still."""
+    """Return whether the service still knows the profile's device."""
     device = DeviceClient(store)
     try:
         await device.api.me()

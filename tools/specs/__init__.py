@@ -1,16 +1,16 @@
-"""Generate the protocol's specifications from the code that speaks it.
+"""Generates the protocol's specifications and pages of reference from the code.
 
     python -m tools.specs              write asyncapi.json and the *-openapi.json in docs/protocol,
                                        docs/errors.md, docs/limits.md, docs/permissions.md, docs/policy.md
                                        and docs/admin/rights.md
-    python -m tools.specs --check      exit 1 if a committed file is not what the code says
+    python -m tools.specs --check      exit 1 if a committed file differs from the code
     python -m tools.specs --breaking   write them even if programs written against the old ones would break
 
-The websocket comes from the models of sandes.protocol.frames, the HTTPS APIs from the routes of functions/client,
-functions/otp, functions/apps, functions/app_groups and functions/admin*, the pages about who may do what from the
-matrices of sandes.policy and sandes.administration.authority, the page of permissions from infra/functions.py.
-Objects that the server sends stay open to new fields, so a client must pass over what it does not know; those that it
-takes are closed.
+The websocket comes from the models of sandes.protocol.frames, and the HTTPS APIs from the routes of functions/client,
+functions/otp, functions/apps, functions/app_groups and functions/admin*. The pages about permissions of people come
+from the matrices of sandes.policy and sandes.administration.authority, and docs/permissions.md from infra/functions.py.
+Objects that the server sends stay open to new fields, so a client must ignore unknown fields. Objects that it accepts
+are closed.
 """
 
 from __future__ import annotations
@@ -50,28 +50,28 @@ PAGES: dict[Path, Callable[[], str]] = {
     ROOT / "docs" / "policy.md": policy_page,
     ROOT / "docs" / "admin" / "rights.md": rights_page,
 }
-"""Pages for people, generated too."""
+"""Generated pages for people."""
 
 
 def rendered(document: Json) -> str:
-    """The same text for the same document, whatever the order in which it was put together."""
+    """Return the same text for the same document, whatever the order of its keys."""
     return json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def outdated() -> list[str]:
-    """The names of the committed files that differ from what the code says."""
+    """Return the names of the committed files that differ from the code."""
     return [path.name for path, text in _files().items() if not path.exists() or path.read_text("utf-8") != text]
 
 
 def _files() -> dict[Path, str]:
-    """Every generated file with what is to stand in it."""
+    """Return every generated file with its content."""
     return {FOLDER / name: rendered(build()) for name, build in SPECIFICATIONS.items()} | {
         path: build() for path, build in PAGES.items()
     }
 
 
 def broken() -> list[str]:
-    """What programs written against the files as they are would notice if they were written anew."""
+    """Return what programs written against the committed files would notice if they were written anew."""
     return [
         f"{name}: {change}"
         for name, build in SPECIFICATIONS.items()
@@ -83,7 +83,7 @@ def broken() -> list[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tools.specs", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if a file is out of date")
-    parser.add_argument("--breaking", action="store_true", help="write even what breaks programs in use")
+    parser.add_argument("--breaking", action="store_true", help="write even changes that break programs in use")
     options = parser.parse_args()
     if options.check:
         stale = outdated()

@@ -1,4 +1,4 @@
-"""What every specification says about itself: contact, licence, and the tags that group its operations."""
+"""Holds what every specification says about itself: contact, licence, and the tags that group its operations."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ CONTACT: Final[Json] = {
 }
 LICENCE: Final[Json] = {"name": "Apache-2.0", "identifier": "Apache-2.0"}
 ASYNCAPI_LICENCE: Final[Json] = {"name": "Apache-2.0", "url": "https://www.apache.org/licenses/LICENSE-2.0"}
-"""AsyncAPI has no `identifier`; it names the page of the licence instead."""
+"""Licence in AsyncAPI, which has no `identifier` and names the page of the licence instead."""
 
 TAGS: Final[dict[str, str]] = {
     "accounts": "Profiles, look-up, search and the devices of other people.",
@@ -46,13 +46,13 @@ TAGS: Final[dict[str, str]] = {
     "verification-requests": "Requests of people to be verified by an organisation.",
     "webhooks": "Addresses to which an app's events are posted, and the deliveries to them.",
 }
-"""Tag and description. An operation has the tag of its path's first word after `/v1`."""
+"""Tags with descriptions. An operation has the tag of its path's first word after `/v1`."""
 
 
 def tag_operations(document: Json) -> None:
-    """Give each operation of an OpenAPI document its tag, and list the tags that occur.
+    """Give each operation of an OpenAPI document its tag, and list the used tags.
 
-    Raises KeyError for a path whose first word has no description in TAGS.
+    Raise KeyError for a path whose first word has no description in TAGS.
     """
     used: set[str] = set()
     for path, item in document["paths"].items():

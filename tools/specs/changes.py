@@ -1,7 +1,8 @@
-"""What a change of a specification would break: programs written against the old one must work with the new one.
+"""Finds changes of a specification that break programs: those written against the old one must work with
+the new one.
 
-Nothing that was published may go, whether callers send it or get it: operations, parameters, fields, statuses, values
-of an enumeration. What callers send may not become required or narrower, what they get may not become optional.
+Nothing published may be removed, whether callers send it or get it: operations, parameters, fields, statuses, values of
+an enumeration. What callers send may not become required or narrower, and what they get may not become optional.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ Direction = Literal["sent", "got"]
 
 
 def breaking(old: Json, new: Json) -> list[str]:
-    """One line for each thing that callers would notice; none if the change is safe. OpenAPI or AsyncAPI."""
+    """Return a line for each change that callers would notice, in OpenAPI or AsyncAPI."""
     change = _Change(old, new)
     return sorted(set(change.of_socket() if "asyncapi" in old else change.of_paths()))
 
@@ -111,7 +112,7 @@ class _Change:
                 return
             seen |= {reference}
         old, new = _resolved(self.old, old), _resolved(self.new, new)
-        if direction == "sent" and "anyOf" in new and "anyOf" not in old:  # more may be sent than before
+        if direction == "sent" and "anyOf" in new and "anyOf" not in old:  # callers may send more than before
             if all([*self._schema(name, old, choice, direction, seen)] for choice in new["anyOf"]):
                 yield f"{name} is none of the new alternatives"
             return
@@ -153,7 +154,7 @@ def _values(schema: Json) -> set[str]:
 
 
 def _narrower(name: str, old: Json, new: Json) -> Iterator[str]:
-    """Whether something that was accepted is refused now."""
+    """Yield restrictions that refuse something that was accepted before."""
     for bound in _UPPER:
         if bound in new and new[bound] < old.get(bound, float("inf")):
             yield f"{name} {bound} is {new[bound]}"
@@ -169,7 +170,7 @@ def _narrower(name: str, old: Json, new: Json) -> Iterator[str]:
 
 
 def _place(parameter: Json) -> tuple[str, str]:
-    """Return where a parameter stands, and its name. Names of headers do not differ by case."""
+    """Return the place of a parameter, and its name. Names of headers ignore case."""
     place, name = parameter["in"], parameter["name"]
     return place, name.lower() if place == "header" else name
 

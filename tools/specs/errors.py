@@ -14,7 +14,7 @@ from sandes.protocol.errors import ErrorCode
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """Says what usually causes an error code, and what the caller should do."""
+    """Holds the usual cause of an error code, and what the caller should do."""
 
     cause: str
     action: str

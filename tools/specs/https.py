@@ -1,7 +1,8 @@
-"""OpenAPI 3.1 of the HTTPS APIs. Powertools describes routes, parameters, bodies; what it cannot say is put right here.
+"""Builds OpenAPI 3.1 of the HTTPS APIs. Powertools describes routes, parameters and bodies; this module
+corrects them.
 
-Each operation lists exactly the statuses that it may have and the codes of each: its own (`described` in
-`sandes.edge`), and those that every call of its API may meet.
+Each operation lists exactly its possible statuses with their codes: its own (`described` in `sandes.edge`), and those
+of every call of its API.
 """
 
 from __future__ import annotations
@@ -45,7 +46,9 @@ SIGNED_BY_APP = (
 )
 
 _ANY_CALL_OF_DEVICES = (ErrorCode.INTERNAL, ErrorCode.UNAVAILABLE)
-"""Token codes are not among them: some calls need no token (`sandes.edge.client.caller.described`)."""
+"""Codes of any call. Token codes are not among them, because some calls need no token
+(`sandes.edge.client.caller.described`).
+"""
 
 _ANY_CALL_OF_ADMINISTRATORS = (
     *(ErrorCode.TOKEN_INVALID, ErrorCode.NOT_FOUND, ErrorCode.INTERNAL, ErrorCode.UNAVAILABLE),
@@ -55,10 +58,10 @@ _ANY_CALL = (
     *(ErrorCode.INTERNAL, ErrorCode.UNAVAILABLE),
 )
 _BY_API_GATEWAY = {413, 429, 500, 503}
-"""What API Gateway answers by itself: too large, too many, the function failed or could not be run."""
+"""Statuses that API Gateway sends itself: too large, too many, the function failed or could not be run."""
 
 _NAMES = {401: "TokenRefused", 500: "Failed", 503: "Unavailable"}
-"""Refusals that are the same for nearly every call of an API."""
+"""Names of refusals that are the same for nearly every call of an API."""
 
 _MEANING = {
     400: "The request is wrong",
@@ -77,7 +80,7 @@ _MEANING = {
 
 
 def client_openapi() -> Json:
-    """Registration, devices, keys, look-up, blocks: what devices call."""
+    """Return the API of devices: registration, devices, keys, look-up, blocks."""
     document = _described(
         client,
         title="Sandes client API",
@@ -91,7 +94,9 @@ def client_openapi() -> Json:
 
 
 def admin_openapi() -> Json:
-    """What administrators call: organisations, units, people, apps, groups, roles, approvals, audit, statistics."""
+    """Return the API of administrators: organisations, units, people, apps, groups, roles, approvals, audit,
+    statistics.
+    """
     parts = [
         _described(
             handler,
@@ -109,7 +114,7 @@ def admin_openapi() -> Json:
 
 
 def app_openapi() -> Json:
-    """OTPs, messages and what belongs to them: what governance apps call."""
+    """Return the API of governance apps: OTPs, messages and related calls."""
     parts = [
         _described(
             handler,
@@ -127,7 +132,7 @@ def app_openapi() -> Json:
 
 
 def _in_one(parts: list[Json], any_call: Collection[ErrorCode], *, idempotent: bool = False) -> Json:
-    """One document of the parts, each operation with exactly the statuses that it may have."""
+    """Return one document of the parts. Each operation has exactly its possible statuses."""
     document = parts[0]
     for more in parts[1:]:
         for kind in ("paths", "components"):
@@ -150,14 +155,14 @@ def _in_one(parts: list[Json], any_call: Collection[ErrorCode], *, idempotent: b
 
 
 def operations_of(document: Json) -> Iterator[tuple[str, str, Json]]:
-    """Path, method and operation of everything that an OpenAPI document describes."""
+    """Yield path, method and operation of everything that an OpenAPI document describes."""
     for path, item in document["paths"].items():
         for method, operation in item.items():
             yield path, method, operation
 
 
 def _described(app: APIGatewayHttpResolver, *, title: str, description: str, security: dict[str, str]) -> Json:
-    """What Powertools says, less what it gets wrong: a bad body is our own 400 and not its 422, a 204 has no body."""
+    """Return Powertools' description, corrected: a bad body gets 400 instead of 422, and a 204 has no body."""
     document: Json = json.loads(
         app.get_openapi_json_schema(
             title=title,
@@ -195,7 +200,7 @@ def _finished(document: Json) -> Json:
     found["ErrorCode"] = error_codes()
     found["Problem"]["properties"]["code"] = {"$ref": SCHEMAS + "ErrorCode"}
     for unused in found.keys() - reachable(found, [document["paths"], document["components"]["responses"]]):
-        del found[unused]  # Powertools' own errors, which no caller sees
+        del found[unused]  # errors of Powertools, which no caller sees
     taken = reachable(found, [operation.get("requestBody", {}) for _, _, operation in operations_of(document)])
     tidy(found, taken)
     return document
@@ -227,7 +232,7 @@ def _describe_call(operation: Json, shared: Json, any_call: Collection[ErrorCode
 
 
 def _codes_of(operation: Json) -> Iterator[ErrorCode]:
-    """What follows from the form of a call."""
+    """Yield the codes that follow from the form of a call."""
     parameters = operation.get("parameters", [])
     if "requestBody" in operation:
         yield ErrorCode.MALFORMED_JSON

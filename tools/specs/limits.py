@@ -1,4 +1,4 @@
-"""docs/limits.md: every rate limit with its subject, and the sizes and times that callers meet."""
+"""Generates docs/limits.md: every rate limit with its subject, and the sizes and times that callers meet."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from sandes.protocol import app_api, app_groups_api, frames
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """What a rate limit counts, and by whom it is counted."""
+    """Holds what a rate limit counts, and for which subject."""
 
     what: str
     subject: str
@@ -43,8 +43,8 @@ COUNTED: dict[Limit, Counted] = {
     Limit.GROUPS_MADE: Counted("groups created", _ACCOUNT),
     Limit.GROUP_CHANGES: Counted("changes of groups and of their members", _ACCOUNT),
     Limit.GROUP_POSTS: Counted("messages to groups", _ACCOUNT),
-    Limit.GROUP_CHUNKS: Counted("hundreds of members of large groups that are reached", _ACCOUNT),
-    Limit.GROUP_DELIVERIES: Counted("questions how far a message to a group has come", _ACCOUNT),
+    Limit.GROUP_CHUNKS: Counted("hundreds of members of large groups that a post reaches", _ACCOUNT),
+    Limit.GROUP_DELIVERIES: Counted("requests for the delivery of a message to a group", _ACCOUNT),
     Limit.VERIFICATION_REQUESTS: Counted("requests to be verified", _ACCOUNT),
     Limit.REPORTS: Counted("complaints", _ACCOUNT),
     Limit.BLOCKS: Counted("accounts blocked and unblocked", _ACCOUNT),
@@ -53,7 +53,7 @@ COUNTED: dict[Limit, Counted] = {
     Limit.ADMIN_LOOKUPS: Counted("look-ups of a phone number by an administrator", _ADMINISTRATOR),
     Limit.IMPORT_CHECKS: Counted("checks of an import file", _ADMINISTRATOR),
 }
-"""Every limit of sandes.limits."""
+"""Describes every limit of sandes.limits."""
 
 
 def _sizes() -> list[tuple[str, str]]:
@@ -159,7 +159,7 @@ def limits_page() -> str:
 
 
 def _duration(milliseconds: int) -> str:
-    """Say a time in the largest unit in which it is a whole number."""
+    """Return a time in the largest unit in which it is a whole number."""
     for unit, size in (("d", 86_400_000), ("h", 3_600_000), ("min", 60_000), ("s", 1_000)):
         if milliseconds % size == 0:
             return f"{milliseconds // size} {unit}"

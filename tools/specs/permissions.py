@@ -1,4 +1,4 @@
-"""docs/permissions.md: what each function may do, so that reviewers see each change of permissions in a diff."""
+"""Generates docs/permissions.md: the permissions of each function, so that reviewers see each change in a diff."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from infra.permissions import denied, permissions
 
 _PAGE = """# Permissions of the functions
 
-Generated from `infra/functions.py` by `make specs`. `tests/infra/test_permissions.py` compares the template with the same declarations.
+`make specs` generates this page from `infra/functions.py`. `tests/infra/test_permissions.py` compares the template with the same declarations.
 Each function may also write its own logs (`AWSLambdaBasicExecutionRole`), and may do nothing else.
 
-*denied*: writes to partitions of the table `directory`, by the pattern of their keys, that the function must not make.
+A row with *denied* lists writes to partitions of the table `directory`, by the pattern of their keys, that the function must not make.
 """  # noqa: E501  # as lines of documentation
 
 
 def permissions_page() -> str:
-    """Return docs/permissions.md, the whole of it."""
+    """Return the whole of docs/permissions.md."""
     return "\n".join((_PAGE, *(line for spec in sorted(FUNCTIONS, key=_name) for line in _section(spec))))
 
 
@@ -38,7 +38,7 @@ def _section(spec: FunctionSpec) -> Iterator[str]:
 
 def _called(spec: FunctionSpec) -> str:
     if spec.works:
-        return f"; works the queue `{spec.works.queue.name}` off"
+        return f"; processes the queue `{spec.works.queue.name}`"
     if spec.schedule:
         return f"; called every {spec.schedule.every}"
     return ""

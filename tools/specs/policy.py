@@ -1,4 +1,4 @@
-"""The page about who may do what, from the matrix that decides it."""
+"""Generates docs/policy.md, the page about who may do what, from the matrix that decides it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _ASKED: Mapping[Action, str] = {
     "see": "see the profile, as far as its fields are shown",
     "message": "write to, send receipts to, get the keys of",
     "invite": "invite into an informal group",
-    "let_write": "permit to write although not listed",
+    "let_write": "allow to write although not listed",
 }
 
 _ABOUT: Mapping[AccountClass, str] = {"verified": "an official", "public": "a citizen"}
@@ -62,39 +62,41 @@ _GROUP_RULES: Mapping[GroupRule, str] = {
 
 _PAGE = """# Who may do what
 
-Generated from `sandes.policy` by `make specs`; the only judge is `decide` ([ADR 8](adr/0008-one-policy-function.md)).
-To who may not, everything looks as if it did not exist ([ADR 18](adr/0018-the-same-calls-for-every-outcome.md)).
+This page lists what people may do. `make specs` generates it from `sandes.policy`. Only `decide` takes these decisions
+([ADR 8](adr/0008-one-policy-function.md)). Without permission, everything looks as if it did not exist
+([ADR 18](adr/0018-the-same-calls-for-every-outcome.md)).
 
-A verification that has expired or was revoked counts for nothing from that second on: an official is a citizen then. A
-post is *listed* if its organisation says that anybody may find and write to its holder.
+A verification has no effect from the second in which it expires or is revoked. The official is then a citizen. A post
+is *listed* if its organisation lets anybody find its holder and write to them.
 
 ## People
 
-Columns: what the viewer is to the person. Whoever has blocked the viewer is as good as not there.
+The columns say how the viewer is related to the person. A person who has blocked the viewer seems not to exist.
 
 {people}
 
 ## Fields of a profile
 
-Shown to whom, where the organisation has set nothing else. A person may choose a stricter audience, never a wider one.
-Nobody is shown a field of somebody they may not see. Oneself sees everything.
+The table shows the audience of each field if the organisation has set no other. A person may choose a stricter
+audience, never a wider one. Viewers see no field of a person whom they may not see. You see all your own fields.
 
 {fields}
 
-*everyone*: who may see the person. *officials*: of any organisation. *organisation*: officials of the same one.
+*everyone* means all who may see the person, *officials* those of any organisation, and *organisation* the officials of
+the same one.
 
 ## Groups
 
-Columns: the viewer's class. A dissolved group is as good as not there. The scope of a group for officials is its
-organisation, of one that belongs to none all officials; the scope of a group for citizens is everybody. Who receives a
-post is told which account, or app, it is from, also in a group whose members are not shown.
+The columns show the viewer's class. A dissolved group seems not to exist. The scope of a group for officials is its
+organisation, or all officials if it belongs to none. The scope of a group for citizens is everybody. Recipients of a
+post see which account or app it is from, even in a group whose members are not shown.
 
 {groups}
 """
 
 
 def policy_page() -> str:
-    """docs/policy.md, the whole of it."""
+    """Return the whole of docs/policy.md."""
     people = (
         (_ASKED[asked], _ABOUT[about], *(_RULES[rules[relation]] for relation in _RELATIONS))
         for asked in get_args(Action)

@@ -1,4 +1,4 @@
-"""The page about who may do what in administration, from the matrix that decides it and from the routes themselves."""
+"""Generates docs/admin/rights.md from the matrix that decides about rights, and from the routes."""
 
 from __future__ import annotations
 

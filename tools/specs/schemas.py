@@ -1,4 +1,4 @@
-"""JSON Schema 2020-12 of the models, as both kinds of specification show it."""
+"""Builds JSON Schema 2020-12 of the models for both kinds of specification."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ def error_codes() -> Json:
 
 
 def schemas(*models: type[BaseModel]) -> Json:
-    """JSON Schema 2020-12 of the models and of what they are made of, by name."""
+    """Return JSON Schema 2020-12 of the models and of the types in them, by name."""
     _, definitions = models_json_schema([(model, "validation") for model in models], ref_template=SCHEMAS + "{model}")
     schemas: Json = definitions["$defs"]
     return schemas
 
 
 def tidy(schemas: Json, taken: set[str]) -> None:
-    """Leave out what says nothing. What the server takes (`taken`) stays closed, what it sends is open."""
+    """Remove empty statements. Schemas that the server accepts (`taken`) stay closed; those that it sends are open."""
     for name, schema in schemas.items():
         for field in schema.get("properties", {}).values():
             field.pop("title", None)
@@ -54,7 +54,7 @@ def tidy(schemas: Json, taken: set[str]) -> None:
 
 
 def _open_to_new_fields(schema: Json) -> None:
-    """What the server sends: it may gain fields, and a field without a value is left out rather than null."""
+    """Open a schema that the server sends: it may gain fields, and a field without a value is left out, not null."""
     schema.pop("additionalProperties", None)
     for name, field in schema.get("properties", {}).items():
         choices = [choice for choice in field.get("anyOf", []) if choice != {"type": "null"}]
@@ -63,7 +63,7 @@ def _open_to_new_fields(schema: Json) -> None:
 
 
 def reachable(schemas: Json, roots: list[Json]) -> set[str]:
-    """The names of the schemas that `roots` refer to, directly or through others."""
+    """Return the names of the schemas that `roots` refer to, directly or through others."""
     found: set[str] = set()
     waiting = list(_references(roots))
     while waiting:

@@ -1,4 +1,4 @@
-"""AsyncAPI of the websocket, from the models of sandes.protocol.frames."""
+"""Builds AsyncAPI of the websocket from the models of sandes.protocol.frames."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ UNASKED: tuple[type[BaseModel], ...] = (Envelopes, Superseded, Revoked)
 
 
 def asyncapi() -> Json:
-    """The websocket, from the server's side: `receive` is what a client sends."""
+    """Return the websocket from the server's side: `receive` is what a client sends."""
     operations: Json = {}
     for frame in CLIENT_FRAMES:
         operations[_name(frame)] = {
@@ -172,12 +172,12 @@ def _frame_schemas() -> Json:
 
 
 def _name(frame: type[BaseModel]) -> str:
-    """Its type, but for `GroupSend`, whose type is that of `Send`."""
+    """Return the frame's type, or a name of its own for `GroupSend`, which has the type of `Send`."""
     return frame.__name__[0].lower() + frame.__name__[1:]
 
 
 def _description(frame: type[BaseModel]) -> str:
-    """The first sentence of the frame's docstring."""
+    """Return the first sentence of the frame's docstring."""
     text = inspect.cleandoc(frame.__doc__ or frame.__name__)
     return text.split("\n\n")[0].replace("\n", " ")
 

@@ -1,1 +1,1 @@
-"""A function of its own, deployed beside ours; see latency.py."""
+"""Holds a separate function, deployed beside ours; see latency.py."""

@@ -1,4 +1,4 @@
-"""The bare echo: one put and one post for each frame, and nothing else. What the engine itself costs."""
+"""Makes one put and one post for each frame, and nothing else, to measure the cost of the engine itself."""
 
 import json
 import os
@@ -13,7 +13,7 @@ _gateway: Any = _session.create_client("apigatewaymanagementapi", endpoint_url=o
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """`whoami` answers with the connection id; any other frame is stored and posted to the connection it names."""
+    """Answer `whoami` with the connection id. Store any other frame and post it to the connection that it names."""
     frame = json.loads(event["body"])
     if frame["type"] == "whoami":
         return {"statusCode": 200, "body": event["requestContext"]["connectionId"]}
