@@ -1,6 +1,6 @@
-"""What both APIs have in common: throttles, and a log of who called.
+"""Configures throttles and access logs for both APIs.
 
-An entry has the caller's address, the time, the route and the outcome: what is needed to follow an attack. It has no
+An entry has the caller's address, the time, the route and the outcome, which is enough to follow an attack. It has no
 path, query, header or body, so no token, phone number or id of a person (SECURITY.md, "Metadata and capacity").
 """
 
@@ -26,7 +26,7 @@ _EVERY = {
 
 
 def throttle(rate: int) -> apigateway.ThrottleSettings:
-    """Return a throttle whose burst is half of its rate, as the account's own quotas have it.
+    """Return a throttle whose burst is half of its rate, like the account's own quotas.
 
     https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
     """
@@ -34,15 +34,15 @@ def throttle(rate: int) -> apigateway.ThrottleSettings:
 
 
 def resource_of(stage: apigateway.HttpStage | apigateway.WebSocketStage) -> apigateway.CfnStage:
-    """Return the stage as CloudFormation knows it, which has properties that the CDK's construct lacks."""
+    """Return the stage's CloudFormation resource, which has properties that the CDK's construct lacks."""
     resource = stage.node.default_child
     if not isinstance(resource, apigateway.CfnStage):
-        raise TypeError(f"{stage.node.path} is no stage of CloudFormation")
+        raise TypeError(f"{stage.node.path} is not a stage of CloudFormation")
     return resource
 
 
 class AccessLogs(Construct):
-    """A log group for the access log of one API's stage."""
+    """Holds the log group for the access log of one API's stage."""
 
     def __init__(
         self, stage: apigateway.HttpStage | apigateway.WebSocketStage, *, config: Config, fields: Mapping[str, str]
@@ -59,8 +59,8 @@ class AccessLogs(Construct):
 class LogsOfApis(Construct):
     """Lets API Gateway write logs of websocket APIs: one role for the whole account and region.
 
-    https://docs.aws.amazon.com/apigateway/latest/developerguide/websocket-api-logging.html. It stays when the stack is
-    deleted, since other stages of the account need it too.
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/websocket-api-logging.html. The role stays when the
+    stack is deleted, because other stages of the account need it too.
     """
 
     def __init__(self, scope: Construct, id: str) -> None:

@@ -1,4 +1,4 @@
-"""Entry point of the CDK app (see cdk.json)."""
+"""Is the entry point of the CDK app (see cdk.json)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from aws_cdk import App, Tags
 
 ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT / "layers" / "core" / "python"))  # table and attribute names come from the stores
+sys.path.insert(0, str(ROOT / "layers" / "core" / "python"))  # stores define table and attribute names
 
 from infra.config import Config  # noqa: E402  # needs the path above
 from infra.function_spec import SpecError  # noqa: E402  # as above

@@ -1,4 +1,4 @@
-"""The streams of tables, handed to the function that counts, and a queue for batches it could not work off."""
+"""Passes the streams of tables to the function that counts, and keeps failed batches in a queue."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ from infra.config import Config
 from infra.work_queue import RETENTION
 
 GIVEN_UP_AFTER_SECONDS = 6 * 3600
-"""How long a batch is tried again: an outage of hours loses nothing. A stream keeps everything for 24 hours
-(https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Streams.html)."""
+"""Time for which a batch is retried, so that an outage of hours loses nothing. A stream keeps everything for 24 hours
+(https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Streams.html).
+"""
 
 BATCH = 500
 WINDOW_SECONDS = 10
-"""Changes are collected for this long, so that those of one hour and organisation are one addition."""
+"""Time for which changes are collected, so that those of one hour and organisation are one addition."""
 
 
 class ChangeStreams(Construct):
@@ -37,7 +38,9 @@ class ChangeStreams(Construct):
     def hand_over(
         self, id: str, table: dynamodb.TableV2, function: lambda_.Function, filters: Sequence[dict[str, Any]]
     ) -> None:
-        """A batch is never split: it is known by its first and last change when it comes again (docs/adr/0026)."""
+        """Pass a table's stream to the function. A retried batch is recognised by its first and last change, so it is
+        never split (docs/adr/0026).
+        """
         lambda_.CfnEventSourceMapping(
             self,
             id,

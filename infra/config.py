@@ -1,4 +1,4 @@
-"""What differs between deployments: everything else is the same template.
+"""Holds what differs between deployments. Everything else is the same template.
 
 cdk synth --context stage=prod                AWS, with the settings of that stage in infra/stages.toml
 cdk synth --context local_port=4566           the local engine on that port
@@ -21,11 +21,11 @@ ROOT = Path(__file__).parent.parent
 
 WEBSOCKET_LOCAL_ID = "aaaa0001"
 HTTP_LOCAL_ID = "aaaa0002"
-"""Fixed ids on the local engine, so that its addresses outlive a deployment."""
+"""Fixed ids on the local engine, so that its addresses survive a new deployment."""
 
 
 CLI_CALLBACK = "http://localhost:8912/callback"
-"""Where `sandes-admin` would wait for the code of a sign-in page: on the administrator's own machine."""
+"""Address on the administrator's own machine where `sandes-admin` would wait for the code of a sign-in page."""
 
 
 _RETENTIONS = {
@@ -39,7 +39,7 @@ _RETENTIONS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """One deployment: its stage, and the settings of that stage. `local_port` is None on AWS."""
+    """Holds one deployment: its stage, and the settings of that stage. `local_port` is None on AWS."""
 
     stage: str
     local_port: int | None
@@ -47,14 +47,15 @@ class Config:
 
     @classmethod
     def of(cls, app: App, settings: StageSettings | None = None) -> Config:
-        """Read `stage` and `local_port` from CDK context, and the stage's settings. Raises StageError.
+        """Read `stage` and `local_port` from CDK context, and the stage's settings. Raise StageError.
 
-        Everything else that was a context value once is a setting: a value given here would be dropped by the next
-        deployment, so it is refused.
+        Former context values are settings now. The next deployment would drop a value given here, so it is refused.
         """
         for name in (*StageSettings.model_fields, *(f"federation_{one}" for one in Federation.model_fields)):
             if app.node.try_get_context(name) is not None:
-                raise StageError(f"`--context {name}=…` is not taken: set `{name}` of the stage in infra/stages.toml")
+                raise StageError(
+                    f"`--context {name}=…` is not accepted: set `{name}` of the stage in infra/stages.toml"
+                )
         port = app.node.try_get_context("local_port")
         stage = str(app.node.try_get_context("stage") or ("local" if port else "dev"))
         return cls(stage=stage, local_port=int(port) if port else None, settings=settings or load(stage))
@@ -69,7 +70,9 @@ class Config:
 
     @property
     def runtime(self) -> lambda_.Runtime:
-        """Python 3.13 on AWS; the interpreter of this environment on the local engine, which runs functions in it."""
+        """Return Python 3.13 on AWS, or the interpreter of this environment on the local engine, which runs functions
+        in it.
+        """
         if self.local_port is None:
             return lambda_.Runtime.PYTHON_3_13
         version = f"python{sys.version_info.major}.{sys.version_info.minor}"
@@ -82,7 +85,7 @@ class Config:
 
     @property
     def vendor_layer(self) -> Path:
-        """Where `python -m tools.layers` has put the third-party packages for this target."""
+        """Return the path where `python -m tools.layers` has put the third-party packages for this target."""
         return ROOT / "build" / ("vendor-aws" if self.local_port is None else "vendor-local")
 
     @property

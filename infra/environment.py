@@ -1,4 +1,4 @@
-"""The environment of a function: a value for each field of its settings class."""
+"""Computes the environment of a function: a value for each field of its settings class."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from infra.stages import FANOUT_CONCURRENCY
 
 
 def environment(spec: FunctionSpec, provided: Mapping[str, str]) -> dict[str, str]:
-    """Return the function's variables. Raises SpecError for a field that has no value in `provided`."""
+    """Return the function's variables. Raise SpecError for a field that has no value in `provided`."""
     for name in sorted(spec.fields - provided.keys()):
         raise SpecError(
             f"nothing provides `{name}` of {spec.settings.__name__} to the function {spec.name}: name the field after "

@@ -1,4 +1,4 @@
-"""The one recipe for a Lambda function."""
+"""Builds Lambda functions, all in the same way."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ from infra.layers import Layers
 
 
 class SandesFunction(Construct):
-    """A function of `functions/<folder>/handler.py` with both layers, its environment and a log group that forgets."""
+    """Builds a function of `functions/<folder>/handler.py` with both layers, its environment and an
+    expiring log group.
+    """
 
     def __init__(
         self, scope: Construct, spec: FunctionSpec, *, config: Config, layers: Layers, environment: Mapping[str, str]
@@ -39,10 +41,10 @@ class SandesFunction(Construct):
             environment={
                 "POWERTOOLS_SERVICE_NAME": spec.logs_as,
                 "POWERTOOLS_LOG_LEVEL": "INFO",
-                "PYDANTIC_DISABLE_PLUGINS": "__all__",  # looking for plugins costs 15 ms of a cold start
+                "PYDANTIC_DISABLE_PLUGINS": "__all__",  # looking for plugins takes 15 ms of a cold start
                 **environment,
             },
-            logging_format=lambda_.LoggingFormat.JSON,  # without START, END and REPORT: metrics have it, logs cost
+            logging_format=lambda_.LoggingFormat.JSON,  # omits START, END and REPORT lines, which metrics have
             system_log_level_v2=lambda_.SystemLogLevel.WARN,
             application_log_level_v2=lambda_.ApplicationLogLevel.INFO,
             log_group=logs.LogGroup(self, "Logs", retention=config.log_retention, removal_policy=config.removal_policy),
@@ -51,20 +53,20 @@ class SandesFunction(Construct):
             self._call_on(spec.schedule)
 
     def allow_recursion(self) -> None:
-        """Switch Lambda's detection of recursive loops off for the function."""
+        """Switch off Lambda's detection of recursive loops for the function."""
         resource = self.function.node.default_child
         if not isinstance(resource, lambda_.CfnFunction):
-            raise TypeError(f"{self.node.id} is no function of CloudFormation")
+            raise TypeError(f"{self.node.id} is not a function of CloudFormation")
         resource.recursive_loop = "Allow"
 
     def _call_on(self, schedule: Schedule) -> None:
-        """Have the function called on a schedule, and decide what happens to a call that fails.
+        """Call the function on a schedule, and decide what happens to a call that fails.
 
         The target's own retries are only for handing the event to Lambda. Lambda then calls the function up to two
         times more, for up to six hours, unless the function says otherwise
         (https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html). A call that is made each
-        minute is dropped if it fails: the next one does its work. A call that is made each hour is repeated for half
-        an hour, so repeating it must be harmless.
+        minute is dropped if it fails, because the next one does its work. A call that is made each hour is repeated for
+        half an hour, so repeating it must be harmless.
         """
         if schedule.every == "minute":
             within, retries, when = Duration.minutes(1), 0, events.Schedule.rate(Duration.minutes(1))

@@ -1,4 +1,4 @@
-"""How a function, a queue and a secret are declared. infra/functions.py contains the declarations.
+"""Defines how functions, queues and secrets are declared. infra/functions.py contains the declarations.
 
 Nothing here imports the CDK, so that tests and `make specs` read the declarations without a synthesis.
 """
@@ -13,30 +13,32 @@ from sandes.edge.settings import Settings
 from sandes.store.schema import Table
 
 TIMEOUT_SECONDS = 28
-"""One less than API Gateway waits for a function
+"""Timeout of a function, one second less than API Gateway waits
 (https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html).
 HTTP APIs wait for 30 seconds (https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html),
-websockets for 29."""
+websockets for 29.
+"""
 
 ONE_PROCESSOR_MB = 1769
-"""The memory with which a function gets one whole processor
-(https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html)."""
+"""Memory with which a function gets one whole processor
+(https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html).
+"""
 
 Actions = tuple[str, ...]
 """Actions of one AWS service, without the name of the service."""
 
 
 class SpecError(ValueError):
-    """A declaration cannot be deployed. The text names the function and says what to add where."""
+    """Reports a declaration that cannot be deployed. The text names the function and says what to add where."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueSpec:
-    """A work queue with its dead-letter queue (infra/work_queue.py).
+    """Declares a work queue with its dead-letter queue (infra/work_queue.py).
 
-    `field`: the field of a settings class that holds the queue's URL. A function with this field may send to the queue.
-    `work_seconds`: how long an entry usually takes at most. A sixth of the time after which it is tried again.
-    `late_after_seconds`: the age of the oldest entry at which an alarm is raised.
+    A function whose settings have the field `field`, which holds the queue's URL, may send to the queue. `work_seconds`
+    is how long the work on an entry usually takes at most: a sixth of the time after which it is retried. If the oldest
+    entry is older than `late_after_seconds`, an alarm is raised.
     """
 
     name: str
@@ -48,7 +50,7 @@ class QueueSpec:
 
 @dataclass(frozen=True, slots=True)
 class SecretSpec:
-    """A secret. A function whose settings have the field may read the secret, and gets its ARN."""
+    """Declares a secret. A function whose settings have the field may read the secret, and gets its ARN."""
 
     name: str
     field: str
@@ -57,9 +59,10 @@ class SecretSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """How a function takes entries from a queue.
+    """Declares how a function takes entries from a queue.
 
-    `concurrency`: the most execution environments at a time, so that a flood here leaves room for everything else.
+    `concurrency` is the largest number of parallel execution environments, so that a flood here leaves room for other
+    work.
     """
 
     queue: QueueSpec
@@ -70,7 +73,7 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """When a function is called. `rule` is the id of the rule in the template."""
+    """Declares when a function is called. `rule` is the id of the rule in the template."""
 
     rule: str
     every: Literal["minute", "hour"]
@@ -78,9 +81,10 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True)
 class GuardedRows:
-    """Partitions of the directory that only functions which name them may write. All others are denied by key.
+    """Declares partitions of the directory that only functions which name them may write. All others are
+    denied by key.
 
-    `but`: attributes that may be written all the same.
+    `but` lists attributes that may be written nevertheless.
     """
 
     keys: tuple[str, ...]
@@ -90,15 +94,21 @@ class GuardedRows:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FunctionSpec:
-    """One Lambda function: its code, its environment, what it may do, and what calls it besides the APIs.
+    """Declares a Lambda function: its code, its environment, its permissions, and its callers besides the
+    APIs.
 
-    `name`: its id in the template; it logs under the name in lower case. `folder` and `entry`: the function `entry` of
-    `functions/<folder>/handler.py`. `settings`: its fields are the environment. A field for a secret lets the function
-    read the secret; a field for a queue lets it send to the queue; the address of sockets lets it post to sockets.
-    `tables`: the actions on each table. `indexes`: tables whose indexes it may query. `streams`: tables whose changes
-    it gets. `uploads`: the actions on objects of the bucket of uploads, by prefix. `heads`: the actions on objects of
-    the bucket of heads. `pool`: the actions on the pool of administrators; `pool_federated`: those it needs with
-    federation only. `guarded`: the guarded rows of the directory that it may write. `denied`: what of them it must not.
+    - `name` is its id in the template. It logs under the name in lower case.
+    - `folder` and `entry` name the function `entry` of `functions/<folder>/handler.py`.
+    - `settings` is a class whose fields are the environment. A field for a secret lets the function read the secret,
+      and a
+      field for a queue lets it send to the queue. The address of sockets lets it post to sockets.
+    - `tables` are the actions on each table, and `indexes` the tables whose indexes it may query.
+    - `streams` are the tables whose changes it gets.
+    - `uploads` are the actions on objects of the bucket of uploads, by prefix, and `heads` those on the bucket of
+      heads.
+    - `pool` are the actions on the pool of administrators, and `pool_federated` those that it needs with federation
+      only.
+    - `guarded` are the guarded rows of the directory that it may write, and `denied` those of them that it must not.
     """
 
     name: str
@@ -125,12 +135,12 @@ class FunctionSpec:
 
     @property
     def logs_as(self) -> str:
-        """The name of the function in logs, metrics and the shares of concurrency."""
+        """Return the name of the function in logs, metrics and the shares of concurrency."""
         return self.name.lower()
 
     @property
     def fields(self) -> frozenset[str]:
-        """The fields of the settings class."""
+        """Return the fields of the settings class."""
         return frozenset(self.settings.model_fields)
 
 

@@ -1,7 +1,8 @@
-"""The functions, queues and secrets of the service, one declaration each. docs/permissions.md shows what follows.
+"""Declares the functions, queues and secrets of the service, one by one. docs/permissions.md shows the
+result.
 
 The environment and most permissions of a function follow from the fields of its settings class
-(infra/function_spec.py). Declare here only what they do not say.
+(infra/function_spec.py). Declare here only the others.
 """
 
 from __future__ import annotations
@@ -33,8 +34,6 @@ from sandes.store.schema import (
     DirectoryRow,
 )
 
-# Secrets
-
 SECRETS = (
     SecretSpec("SenderSecret", "sender_secret", "Hides senders in envelope ids"),
     SecretSpec("SealSecret", "seal_secret", "The service's keys that envelopes are sealed with"),
@@ -44,7 +43,6 @@ SECRETS = (
     SecretSpec("AuditSecret", "audit_secret", "The key that audit chains are signed with"),
 )
 
-# Queues
 
 WEBHOOKS = QueueSpec(name="Webhooks", field="webhook_queue", work_seconds=TIMEOUT_SECONDS, late_after_seconds=3600)
 FANOUT = QueueSpec(name="Fanout", field="fanout_queue", work_seconds=FANOUT_WORK_SECONDS)
@@ -52,7 +50,7 @@ FANOUT = QueueSpec(name="Fanout", field="fanout_queue", work_seconds=FANOUT_WORK
 # A batch is ten events, or a part of a large group's rows.
 GROUP_WORK = QueueSpec(name="GroupWork", field="group_queue", work_seconds=40)
 
-# A run reads the changes of a roster, works for eight seconds, and ends the chunk that it is at by then.
+# A run reads the changes of a roster, works for eight seconds, and then finishes its current chunk.
 ROSTER_WORK = QueueSpec(name="RosterWork", field="roster_queue", work_seconds=20, late_after_seconds=3600)
 
 # A chunk of an import takes this long at most. A check of 100,000 rows may take as long as the entry is hidden.
@@ -61,12 +59,12 @@ IMPORTS_WORK = QueueSpec(name="Imports", field="import_queue", work_seconds=30, 
 # A code lives for minutes: an SMS that failed is tried again in 30 seconds.
 SMS = QueueSpec(name="Sms", field="sms_queue", work_seconds=5, late_after_seconds=60)
 
-# Most entries take this long. As many entries are taken as may run, so none waits in a poller while its time runs out.
+# Most entries take this long. No more entries are taken than may run, so that none waits while its time runs out.
 BATCHES_WORK = QueueSpec(name="Batches", field="batch_queue", work_seconds=30, late_after_seconds=3600)
 
 QUEUES = (WEBHOOKS, FANOUT, GROUP_WORK, ROSTER_WORK, IMPORTS_WORK, SMS, BATCHES_WORK)
 
-# Guarded rows of the directory: a fault in what devices and apps call makes nobody an administrator.
+# Guarded rows of the directory: a bug in the calls of devices and apps cannot make anybody an administrator.
 
 _MADE = ("PutItem", "UpdateItem", "BatchWriteItem")
 ADMINISTRATOR_ROWS = GuardedRows(("AD#*",), (*_MADE, "DeleteItem"))
@@ -76,14 +74,16 @@ ORGANISATION_LIST = GuardedRows(("O",), (*_MADE, "DeleteItem"))
 
 ACCESS_RESET_ROWS = GuardedRows(("AR#*",), (*_MADE, "DeleteItem"))
 ATTESTATION_ROWS = GuardedRows(("K#*",), (*_MADE, "DeleteItem"))
-"""The keys that attestations are checked with."""
+"""The keys with which attestations are verified."""
 
 APP_ROWS = GuardedRows(("APP#*",), _MADE)
-"""Apps with their keys. Deleting is not guarded: a group of an app leaves its partition whoever dissolves the group."""
+"""Apps with their keys. Deleting is not guarded, because whoever dissolves an app's group deletes a row in its
+partition.
+"""
 
 GUARDED_ROWS = (ADMINISTRATOR_ROWS, ORGANISATION_LIST, ACCESS_RESET_ROWS, ATTESTATION_ROWS, APP_ROWS)
 
-# What several functions may do
+# Permissions of several functions
 
 _CHANGE = ("PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem")
 _FULL = ("BatchGetItem", "GetItem", "Query", *_CHANGE)
@@ -97,14 +97,13 @@ _POSTS_TO_GROUPS = {
 """Members, their devices, envelopes and bodies, and the record of the post."""
 
 _AUDITS = {AUDIT: ("PutItem", "Query")}
-"""Append to audit chains, and read where they end. Nobody may change or delete an entry."""
+"""Appends to audit chains, and reads their ends. Nobody may change or delete an entry."""
 
 _INVITES = ("AdminCreateUser", "AdminGetUser", "AdminAddUserToGroup")
 _INVITES_FEDERATED = ("AdminLinkProviderForUser",)
 _KEEPS = ("PutObject", "GetObject", "DeleteObject")
 _TAKES = ("GetObject", "DeleteObject")
 
-# Functions
 
 FUNCTIONS = (
     FunctionSpec(
@@ -152,7 +151,7 @@ FUNCTIONS = (
         },
         closes_sockets=True,
     ),
-    # It makes no envelopes: of inboxes and deliveries it only reads what became of the caller's own posts.
+    # It makes no envelopes. It reads inboxes and deliveries only to report on the caller's own posts.
     FunctionSpec(
         name="Client",
         folder="client",
@@ -168,7 +167,7 @@ FUNCTIONS = (
         closes_sockets=True,
         sends_sms=True,
     ),
-    # Large posts to groups have a queue, a function and a rate of their own: no code waits for them.
+    # Large posts to groups have their own queue, function and rate, so that no code waits for them.
     FunctionSpec(
         name="GroupFanout",
         folder="groups",
@@ -178,7 +177,7 @@ FUNCTIONS = (
         tables=joined(_POSTS_TO_GROUPS, {DELIVERIES: ("GetItem",)}),
         works=Work(queue=FANOUT, batch=1, concurrency=FANOUT_CONCURRENCY),
     ),
-    # OTPs have functions and a queue of their own: what else apps send cannot delay them.
+    # OTPs have their own functions and queue, so that other messages of apps cannot delay them.
     FunctionSpec(
         name="Otp",
         folder="otp",
@@ -228,7 +227,7 @@ FUNCTIONS = (
         folder="apps",
         entry="batch",
         settings=settings.BatchSettings,
-        memory_mb=ONE_PROCESSOR_MB,  # a check of 100,000 rows is all arithmetic
+        memory_mb=ONE_PROCESSOR_MB,  # a check of 100,000 rows only computes
         timeout_seconds=120,
         tables={
             DIRECTORY: ("BatchGetItem", "GetItem"),
@@ -257,7 +256,7 @@ FUNCTIONS = (
         uploads={ROWS + ROSTERS: ("PutObject",)},
         guarded=(APP_ROWS,),
     ),
-    # Beside posts, groups need this work: reporting changes, ending memberships, dissolving groups.
+    # Besides posts, groups need this work: reporting changes, ending memberships, dissolving groups.
     FunctionSpec(
         name="GroupUpkeep",
         folder="groups",
@@ -271,7 +270,7 @@ FUNCTIONS = (
         guarded=(APP_ROWS,),
         works=Work(queue=GROUP_WORK, batch=10, concurrency=5),
     ),
-    # Large rosters have a queue and a function of their own: neither events nor the ends of memberships wait.
+    # Large rosters have their own queue and function, so that neither events nor ends of memberships wait.
     FunctionSpec(
         name="GroupRosters",
         folder="groups",
@@ -283,7 +282,7 @@ FUNCTIONS = (
         guarded=(APP_ROWS,),
         works=Work(queue=ROSTER_WORK, batch=1, concurrency=3),
     ),
-    # A function that waits for the servers of apps may do little else.
+    # A function that waits for the servers of apps has few permissions.
     FunctionSpec(
         name="AppWebhooks",
         folder="apps",
@@ -302,7 +301,7 @@ FUNCTIONS = (
         memory_mb=512,
         timeout_seconds=5,
     ),
-    # Operators call it to make and remove platform administrators. It bypasses neither them nor their second persons.
+    # Operators call it to create and remove platform administrators. It cannot bypass administrators or approvals.
     FunctionSpec(
         name="Operator",
         folder="admin",
@@ -313,13 +312,13 @@ FUNCTIONS = (
         pool_federated=_INVITES_FEDERATED,
         guarded=(ADMINISTRATOR_ROWS, ORGANISATION_LIST),
     ),
-    # Operators call it to replace the pepper: it writes rows anew for another value (docs/incidents/pepper.md).
+    # Operators call it to replace the pepper. It rewrites rows for another value (docs/incidents/pepper.md).
     FunctionSpec(
         name="Rekey",
         folder="admin",
         entry="rekey",
         settings=settings.AdminSettings,
-        memory_mb=ONE_PROCESSOR_MB,  # each number is opened, and hashed twice
+        memory_mb=ONE_PROCESSOR_MB,  # each number is decrypted, and hashed twice
         timeout_seconds=55,
         tables=_AUDITS | {DIRECTORY: ("Scan", "GetItem", "BatchGetItem", *_CHANGE)},
         guarded=(APP_ROWS,),
@@ -333,8 +332,8 @@ FUNCTIONS = (
         indexes=(DIRECTORY,),
         schedule=Schedule("VerificationsEveryMinute", "minute"),
     ),
-    # Each minute it takes resets of administrators' access one step further. Of an administrator's row it may only
-    # write from when the administrator's sessions count.
+    # Each minute it advances access resets by one step. In an administrator's row, it may write only the time from
+    # which sessions count.
     FunctionSpec(
         name="AccessResets",
         folder="admin",
@@ -358,7 +357,7 @@ FUNCTIONS = (
         ),
         schedule=Schedule("AccessResetsEveryMinute", "minute"),
     ),
-    # Once an hour it records, where nobody can delete it, how far every audit chain goes.
+    # Once an hour it records the head of every audit chain where nobody can delete it.
     FunctionSpec(
         name="AuditHeads",
         folder="admin",
@@ -369,8 +368,8 @@ FUNCTIONS = (
         heads=("PutObject", "GetObject"),
         schedule=Schedule("HeadsEveryHour", "hour"),
     ),
-    # The admin API has three functions, so that each has the secrets and rights of its own calls only. This one also
-    # carries out what was approved.
+    # The admin API has three functions, so that each has only the secrets and permissions of its own calls. This one
+    # also carries out approved changes.
     FunctionSpec(
         name="Admin",
         folder="admin",
@@ -383,8 +382,8 @@ FUNCTIONS = (
         sends_mail=True,
         guarded=(ADMINISTRATOR_ROWS, ORGANISATION_LIST, ACCESS_RESET_ROWS, APP_ROWS),
     ),
-    # Only functions that verify officials have the key that attestations are signed with. Administrators upload files
-    # with this function's right to put them.
+    # Only functions that verify officials have the key that signs attestations. Administrators upload files with this
+    # function's permission to put them.
     FunctionSpec(
         name="AdminPeople",
         folder="admin_people",
@@ -404,21 +403,21 @@ FUNCTIONS = (
         indexes=(DIRECTORY,),
         guarded=(APP_ROWS,),
     ),
-    # Imports have a function of their own. So few chunks at a time write to one audit chain without waiting for each
-    # other much (docs/adr/0029).
+    # Imports have their own function. Only a few chunks at a time write to one audit chain, so that they seldom wait
+    # for each other (docs/adr/0029).
     FunctionSpec(
         name="AdminImports",
         folder="admin_people",
         entry="imports",
         settings=settings.ImportWorkSettings,
-        memory_mb=ONE_PROCESSOR_MB,  # a check of 100,000 rows is all arithmetic
+        memory_mb=ONE_PROCESSOR_MB,  # a check of 100,000 rows only computes
         timeout_seconds=6 * IMPORTS_WORK.work_seconds - 10,
         tables=_AUDITS | {DIRECTORY: _FULL, ROUTING: ("UpdateItem",)},
         uploads={UPLOADS + IMPORTS: _TAKES, ROWS + IMPORTS: _KEEPS, FINDINGS: _KEEPS},
         guarded=(ATTESTATION_ROWS,),
         works=Work(queue=IMPORTS_WORK, batch=1, concurrency=8),
     ),
-    # Counts what the streams of tables report. Inboxes have no stream: nothing of them is kept once it is deleted.
+    # Counts what the streams of tables report. Inboxes have no stream, so that no data of a deleted row is kept.
     FunctionSpec(
         name="Statistics",
         folder="statistics",

@@ -1,6 +1,7 @@
-"""Puts the permissions of infra/permissions.py into the template: exactly the actions named, on exactly one resource.
+"""Puts the permissions of infra/permissions.py into the template: exactly the named actions, on exactly one
+resource.
 
-The ARNs of all resources are known here and nowhere else.
+Only this module knows the ARNs of all resources.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from sandes.store import schema
 
 
 class Grants:
-    """Grants functions what their declarations say. `queues` and `dead`: by the names of queues."""
+    """Grants functions their declared permissions. `queues` and `dead` are by the names of queues."""
 
     def __init__(
         self,
@@ -48,27 +49,27 @@ class Grants:
         self._uploads, self._heads, self._websocket, self._identity = uploads, heads, websocket, identity
 
     def grant(self, function: SandesFunction) -> None:
-        """Grant the function its permissions, and deny it the guarded rows that are not its own."""
+        """Grant the function its permissions, and deny it all other guarded rows."""
         granted: dict[Resource, list[str]] = {}
         for permission in sorted(permissions(function.spec)):
             if not permission.only_with or getattr(self._config.settings, permission.only_with):
                 granted.setdefault(permission.resource, []).append(permission.action)
         for resource, actions in granted.items():
             if self._config.local_port and resource.kind == "queue" and "sqs:SendMessage" in actions:
-                actions.append("sqs:SendMessageBatch")  # an action of its own on the engine only
+                actions.append("sqs:SendMessageBatch")  # the engine has a separate action for it
             self._allow(function, actions, resource)
         for rows in denied(function.spec):
             self._deny(function, rows)
 
     def _allow(self, function: SandesFunction, actions: list[str], resource: Resource) -> None:
-        if resource.kind == "phone numbers":  # they are no resources, so the right is one to publish to no topic
+        if resource.kind == "phone numbers":  # phone numbers are no resources, so this allows publishing to no topic
             statement = iam.PolicyStatement(actions=actions, not_resources=["arn:aws:sns:*:*:*"])
         else:
             statement = iam.PolicyStatement(actions=actions, resources=[self._arn(resource)])
         function.function.add_to_role_policy(statement)
 
     def _deny(self, function: SandesFunction, rows: GuardedRows) -> None:
-        """Deny every write that touches a partition of these patterns, also inside transactions."""
+        """Deny every write to a partition of these patterns, also in transactions."""
         conditions = {"ForAnyValue:StringLike": {"dynamodb:LeadingKeys": list(rows.keys)}}
         if rows.but:
             conditions["ForAnyValue:StringNotEquals"] = {"dynamodb:Attributes": list(rows.but)}
@@ -122,7 +123,7 @@ class Grants:
         arn = self._secrets[name].secret_arn
         if self._config.local_port is None:
             return arn
-        return self._stack.format_arn(  # there, a template's reference to a secret is its name
+        return self._stack.format_arn(  # on the engine, a template's reference to a secret is its name
             service="secretsmanager",
             resource="secret",
             resource_name=f"{arn}-*",
@@ -131,7 +132,7 @@ class Grants:
 
     def _mail_domain(self) -> str:
         """Return the identity that SES has verified for the sender's domain (docs/runbook.md, "Administrators")."""
-        if self._config.local_port:  # the engine judges SendEmail by no identity
+        if self._config.local_port:  # the engine checks no identity for SendEmail
             return "*"
         domain = str(self._config.settings.mail_from).rpartition("@")[2]
         return self._stack.format_arn(service="ses", resource="identity", resource_name=domain)

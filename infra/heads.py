@@ -1,4 +1,4 @@
-"""The bucket for the hourly heads of audit chains: what is put there stays, whoever asks (docs/adr/0025)."""
+"""Builds the bucket for the hourly heads of audit chains, from which nobody can delete an object (docs/adr/0025)."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ KEPT_YEARS = 10
 
 
 class Heads(Construct):
-    """Private, encrypted, versioned, under Object Lock.
+    """Is a private, encrypted and versioned bucket under Object Lock.
 
-    In production in compliance mode for ten years: nobody, not even the account's root user, shortens that or deletes a
-    version (https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock.html). Other stages could then not be
-    taken down: there it is a day, in a mode that a right of its own overrides.
+    In production, compliance mode for ten years prevents everybody, even the account's root user, from shortening that
+    or deleting a version (https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock.html). Other stages could
+    then not be deleted, so they have one day, in a mode that a separate permission overrides.
     """
 
     def __init__(self, scope: Construct, id: str, *, config: Config) -> None:
@@ -28,7 +28,7 @@ class Heads(Construct):
             block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
             object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
             encryption=s3.BucketEncryption.S3_MANAGED,
-            enforce_ssl=config.local_port is None,  # the local engine is spoken to in clear, on loopback
+            enforce_ssl=config.local_port is None,  # the local engine has no TLS, on loopback
             versioned=True,
             object_lock_enabled=True,
             object_lock_default_retention=(

@@ -1,4 +1,4 @@
-"""The HTTPS API: one function per group of paths."""
+"""Builds the HTTPS API: one function per group of paths."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ REGISTRATION_ROUTES = (
     ("/v1/registrations/{proxy+}", apigateway.HttpMethod.ANY),
     ("/v1/devices", apigateway.HttpMethod.POST),
 )
-"""What anybody may call without a token: registering, and joining an account by a link."""
+"""Routes that anybody may call without a token: registering, and joining an account by a link."""
 
 OTP_PATHS = ("otps",)
 APP_PATHS = ("messages", "batches", "templates", "webhooks", "events", "usage")
@@ -33,13 +33,14 @@ _LOGGED = {
     "milliseconds": "$context.responseLatency",
     "error": "$context.error.messageString",
 }
-"""No path and no query: they name people."""
+"""Has no path and no query, because they name people."""
 
 
 class HttpApi(Construct):
-    """`/v1/{proxy+}` goes to the client API, which answers unknown paths in the same form as everything else.
+    """Routes calls to functions. `/v1/{proxy+}` goes to the client API, which answers unknown paths in the
+    usual form.
 
-    Paths of the app API are more specific, and go to functions of their own. So it is with the admin API under
+    Paths of the app API are more specific, and go to their own functions. So do those of the admin API under
     `/admin/v1`, whose calls reach a function only with a token that the pool of administrators has signed.
     """
 
@@ -120,9 +121,9 @@ class HttpApi(Construct):
         method: apigateway.HttpMethod = apigateway.HttpMethod.ANY,
         authorizer: apigateway.IHttpRouteAuthorizer | None = None,
     ) -> None:
-        """Add a route with the throttle of its family, so that a flood of one family leaves the others alone."""
+        """Add a route with the throttle of its family, so that a flood of one family does not affect the others."""
         routes = self.api.add_routes(path=path, methods=[method], integration=integration, authorizer=authorizer)
-        self.stage.node.add_dependency(*routes)  # a stage cannot throttle a route that is not there yet
+        self.stage.node.add_dependency(*routes)  # a stage cannot throttle a route that does not exist yet
         limits = throttle(self._config.settings.rate(family))
         self._throttles[f"{method.name} {path}"] = {
             "ThrottlingRateLimit": limits.rate_limit,

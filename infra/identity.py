@@ -1,4 +1,6 @@
-"""Who administrators are: a Cognito user pool, and on request a provider of the government's own (docs/adr/0024)."""
+"""Builds the Cognito user pool of administrators, and optionally a federated provider of the government
+(docs/adr/0024).
+"""
 
 from __future__ import annotations
 
@@ -12,19 +14,20 @@ from infra.stages import Federation
 from sandes.administration.sign_in import GROUP
 
 PROVIDER = "government"
-"""Name of the federated provider in the pool, and of its part of federated users' names."""
+"""Name of the federated provider in the pool, and prefix of federated users' names."""
 
 TEMPORARY_PASSWORD_DAYS = 3
 TOKEN_MINUTES = 15
 SESSION_HOURS = 8
 ENROLMENT_MINUTES = 10
-"""Between two steps of a sign-in: enough to set up an authenticator app."""
+"""Time between two steps of a sign-in, which is enough to set up an authenticator app."""
 
 
 class Identity(Construct):
-    """`pool`, its `client` for `sandes-admin` and its group; with settings of federation a provider and a sign-in page.
+    """Holds the `pool`, its `client` for `sandes-admin` and its group. Federation adds a provider and a
+    sign-in page.
 
-    `tokens` is called before tokens are signed.
+    The pool calls `tokens` before it signs tokens.
     """
 
     def __init__(self, scope: Construct, id: str, *, config: Config, tokens: lambda_.IFunction) -> None:
@@ -58,7 +61,7 @@ class Identity(Construct):
                     f"valid for {TEMPORARY_PASSWORD_DAYS} days, is {{####}}"
                 ),
             ),
-            feature_plan=cognito.FeaturePlan.ESSENTIALS,  # the least that lets `tokens` narrow access tokens
+            feature_plan=cognito.FeaturePlan.ESSENTIALS,  # the cheapest plan that lets `tokens` narrow access tokens
             deletion_protection=config.deletion_protection,
             removal_policy=config.removal_policy,
         )
@@ -92,13 +95,13 @@ class Identity(Construct):
 
     @property
     def url(self) -> str:
-        """Where Cognito is called, to sign in."""
+        """Return the address of Cognito for signing in."""
         if self._config.local_port:
             return f"http://127.0.0.1:{self._config.local_port}"
         return f"https://cognito-idp.{Stack.of(self).region}.amazonaws.com"
 
     def _provider(self, federation: Federation) -> cognito.UserPoolIdentityProviderOidc:
-        """The provider vouches for its users' second factor: Cognito asks federated users for none (SECURITY.md)."""
+        """Add the provider. It checks its users' second factor, for which Cognito does not ask them (SECURITY.md)."""
         self.pool.add_domain(
             "SignIn", cognito_domain=cognito.CognitoDomainOptions(domain_prefix=federation.domain_prefix)
         )
@@ -118,7 +121,9 @@ class Identity(Construct):
 
 
 def _code_flow(federation: Federation) -> cognito.OAuthSettings:
-    """For clients without a secret: an authorisation code with PKCE, given back to this machine or the portal."""
+    """Return settings for clients without a secret: an authorisation code with PKCE, returned to this machine or the
+    portal.
+    """
     callbacks = [CLI_CALLBACK, *federation.callbacks]
     return cognito.OAuthSettings(
         flows=cognito.OAuthFlows(authorization_code_grant=True),

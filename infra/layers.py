@@ -1,4 +1,4 @@
-"""The two layers every function has: third-party wheels, and the logic."""
+"""Builds the two layers of every function: third-party wheels, and the project's own code."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from infra.config import ROOT, Config
 
 
 class Layers(Construct):
-    """`vendor` is built beforehand by `python -m tools.layers`, with pip and without Docker."""
+    """Holds both layers. `python -m tools.layers` builds `vendor` beforehand, with pip and without Docker."""
 
     def __init__(self, scope: Construct, id: str, *, config: Config) -> None:
         super().__init__(scope, id)

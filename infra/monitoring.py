@@ -1,8 +1,8 @@
-"""What operators see and are woken by: a dashboard, and alarms that go to one topic (docs/runbook.md, "Alarms").
+"""Builds a dashboard for operators, and alarms that go to one topic (docs/runbook.md, "Alarms").
 
-Alarms are made for every function, queue and table that the stack has when this is called: none can be forgotten.
-`rare`: functions that are called once an hour or less, of which one error is enough.
-`sms`: by purpose, the function that sends SMS and how many it may send in an hour.
+Alarms are made for every function, queue and table that the stack has when this is called, so that none is forgotten.
+`rare` are functions that are called once an hour or less, for which one error is enough. `sms` has, by purpose, the
+function that sends SMS and how many it may send in an hour.
 """
 
 from __future__ import annotations
@@ -30,20 +30,20 @@ FIVE_MINUTES = Duration.minutes(5)
 
 FEW_ERRORS = 3
 MANY_FAILURES = 10
-"""In five minutes: exceptions and timeouts, which are bugs, and calls answered `internal` or `unavailable`."""
+"""Failures in five minutes: exceptions and timeouts, which are bugs, and calls answered `internal` or `unavailable`."""
 
 SLOW_MS = 3_000
-"""Of the hundredth part of all frames that takes longest."""
+"""Time of the slowest hundredth of all frames."""
 
 SLOW_DELIVERY_MS = 10_000
-"""Of the tenth of messages that comes first: people are offline for hours, so that a median says nothing of us."""
+"""Time of the fastest tenth of messages. People are offline for hours, so a median says nothing about the service."""
 
 LEAST_OTPS = 50
 LOW_CONVERSION = 0.4
-"""In half an hour, and the part of the codes sent that are used: mostly four fifths; below, codes do not arrive."""
+"""Share of the sent codes that are used, in half an hour. It is usually four fifths; below, codes do not arrive."""
 
 MANY_SMS = 0.8
-"""Of the budget of an hour."""
+"""Share of the budget of an hour."""
 
 LATE_STREAM_MS = 15 * 60_000
 
@@ -81,7 +81,9 @@ class Monitoring(Construct):
         self._dashboard()
 
     def _operators(self) -> sns.Topic:
-        """Alarms may be sent to it, over TLS only. Their texts name functions, queues and numbers, nothing else."""
+        """Build the topic for alarms, over TLS only. Alarm texts contain functions, queues and numbers,
+        nothing else.
+        """
         topic = sns.Topic(self, "Alarms", display_name=f"Sandes {self._config.stage}", enforce_ssl=True)
         topic.add_to_resource_policy(
             iam.PolicyStatement(
@@ -95,8 +97,6 @@ class Monitoring(Construct):
             topic.add_subscription(subscriptions.EmailSubscription(self._config.settings.alarm_email))
         return topic
 
-    # Alarms.
-
     def _alarms(self) -> None:
         for function in self._functions:
             self._functions_alarms(function)
@@ -105,10 +105,10 @@ class Monitoring(Construct):
             self._alarm(f"{function.node.id}ChainsEnded", ended, 1, "work that queues itself again was stopped")
         for queue in self._queues:
             age = queue.queue.metric_approximate_age_of_oldest_message(period=FIVE_MINUTES)
-            self._alarm(f"{queue.node.id}Late", age, queue.spec.late_after_seconds, "entries wait for too long")
+            self._alarm(f"{queue.node.id}Late", age, queue.spec.late_after_seconds, "entries wait too long")
         for name, dead in self._dead:
             depth = dead.metric_approximate_number_of_messages_visible(period=FIVE_MINUTES, statistic="Maximum")
-            self._alarm(f"{name}Dead", depth, 1, "entries have failed for good")
+            self._alarm(f"{name}Dead", depth, 1, "entries have failed permanently")
         for table in TABLES:
             for kind in ("Read", "Write"):
                 throttled = self._metric(
@@ -116,13 +116,15 @@ class Monitoring(Construct):
                 )
                 self._alarm(f"{table.name.capitalize()}{kind}sThrottled", throttled, 10, "the table is overloaded")
                 self._index_alarms(table, kind)
-        self._alarm("HttpFailed", self._metric("AWS/ApiGateway", "5xx", **self._http), 10, "calls are answered 5xx")
+        self._alarm(
+            "HttpFailed", self._metric("AWS/ApiGateway", "5xx", **self._http), 10, "calls are answered with 5xx"
+        )
         for name in ("IntegrationError", "ExecutionError"):
             failed = self._metric("AWS/ApiGateway", name, **self._websocket)
-            self._alarm(f"WebSocket{name}", failed, 10, "frames do not come through API Gateway")
+            self._alarm(f"WebSocket{name}", failed, 10, "frames fail in API Gateway")
         for function in self._frames:
             slow = function.function.metric_duration(period=FIVE_MINUTES, statistic="p99")
-            self._alarm(f"{function.node.id}Slow", slow, SLOW_MS, "frames take long", periods=3)
+            self._alarm(f"{function.node.id}Slow", slow, SLOW_MS, "frames take too long", periods=3)
         behind = self._metric(
             "AWS/Lambda",
             "IteratorAge",
@@ -133,25 +135,25 @@ class Monitoring(Construct):
         skipped = self._ours("SkippedChanges", self._counting)
         self._alarm("StatisticsSkipped", skipped, 1, "changes of tables could not be read")
         delivery = self._ours("Delivery", self._counting, statistic="p10")
-        self._alarm("DeliverySlow", delivery, SLOW_DELIVERY_MS, "even the quickest messages take long", periods=3)
+        self._alarm("DeliverySlow", delivery, SLOW_DELIVERY_MS, "even the fastest messages take too long", periods=3)
         for purpose, (function, per_hour) in self._sms.items():
             stopped = self._ours(SMS_STOPPED, function)
             self._alarm(f"{purpose}SmsStopped", stopped, 1, "SMS are refused: the budget of the hour is used up")
             many = self._ours(SMS, function, period=Duration.hours(1))
             most = max(1, round(per_hour * MANY_SMS))
             self._alarm(f"{purpose}SmsMany", many, most, "most of the hour's budget of SMS is used up")
-        if self._config.local_port is None:  # the local engine knows no metric math
+        if self._config.local_port is None:  # the local engine has no metric math
             self._alarm(
                 "OtpConversionLow",
                 self._conversion(Duration.minutes(30)),
                 LOW_CONVERSION,
-                "codes are sent and not used",
+                "codes are sent but not used",
                 below=True,
                 periods=2,
             )
 
     def _index_alarms(self, table: Table, kind: str) -> None:
-        """Watch the table's indexes, whose throttles are metrics of their own and not among the table's.
+        """Watch the table's indexes, whose throttles have their own metrics.
 
         https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/metrics-dimensions.html
         """
@@ -177,7 +179,7 @@ class Monitoring(Construct):
         )
         self._alarm(f"{id}RecursionDropped", dropped, 1, "Lambda has stopped the function as a recursive loop")
         self._alarm(
-            f"{id}Failed", self._ours(FAILED, function), MANY_FAILURES, "callers are told `internal` or `unavailable`"
+            f"{id}Failed", self._ours(FAILED, function), MANY_FAILURES, "callers get `internal` or `unavailable`"
         )
 
     def _alarm(
@@ -204,8 +206,6 @@ class Monitoring(Construct):
         alarm.add_alarm_action(actions.SnsAction(self.topic))
         alarm.add_ok_action(actions.SnsAction(self.topic))
 
-    # Metrics.
-
     def _metric(
         self,
         namespace: str,
@@ -225,13 +225,13 @@ class Monitoring(Construct):
     def _ours(
         self, name: str, function: SandesFunction, *, statistic: str = "Sum", period: Duration = FIVE_MINUTES
     ) -> cloudwatch.Metric:
-        """What functions write themselves, in embedded metric format (sandes/edge/telemetry.py)."""
+        """Return a metric that functions write themselves, in embedded metric format (sandes/edge/telemetry.py)."""
         service = function.node.id.lower()
         metric = self._metric(NAMESPACE, name, statistic=statistic, service=service, stage=self._config.stage)
         return metric.with_(period=period)
 
     def _conversion(self, period: Duration) -> cloudwatch.MathExpression:
-        """The part of the codes sent that are used; 1 where there are too few to tell."""
+        """Return the share of the sent codes that are used, or 1 if there are too few."""
         return cloudwatch.MathExpression(
             expression=f"IF(FILL(sent, 0) >= {LEAST_OTPS}, FILL(used, 0) / sent, 1)",
             using_metrics={
@@ -241,8 +241,6 @@ class Monitoring(Construct):
             label="used of sent",
             period=period,
         )
-
-    # Dashboard.
 
     def _dashboard(self) -> None:
         functions = [one.function for one in self._functions]
@@ -280,7 +278,7 @@ class Monitoring(Construct):
                     [one.metric_approximate_age_of_oldest_message(label=name) for name, one in working],
                 ),
                 self._graph(
-                    "Queues: failed for good",
+                    "Queues: failed permanently",
                     [one.metric_approximate_number_of_messages_visible(label=name) for name, one in self._dead],
                 ),
             ),
@@ -289,7 +287,7 @@ class Monitoring(Construct):
                 self._graph(
                     "SMS", [self._ours(name, one) for one, _ in self._sms.values() for name in (SMS, SMS_STOPPED)]
                 ),
-                self._graph("Codes: part that is used", [self._conversion(Duration.minutes(30))]),
+                self._graph("Codes: share that is used", [self._conversion(Duration.minutes(30))]),
                 self._graph(
                     "Messages of apps",
                     [self._ours(name, self._counting) for name in ("Messages", "MessagesFailed", "MessagesExpired")],

@@ -1,4 +1,4 @@
-"""Permissions of each function, derived from its declaration. docs/permissions.md lists the result.
+"""Derives the permissions of each function from its declaration. docs/permissions.md lists the result.
 
 Nothing here imports the CDK. infra/grants.py puts the permissions into the template; tests/infra/test_permissions.py
 compares the template with them.
@@ -31,10 +31,10 @@ Kind = Literal[
     "mail domain",
 ]
 SOCKETS = "aws_endpoint_url_apigatewaymanagementapi"
-"""The field of a settings class that lets a function post to sockets."""
+"""Field of a settings class that lets a function post to sockets."""
 
 CHANGES = "Changes"
-"""The name of the dead-letter queue for batches of streams that could not be counted."""
+"""Name of the dead-letter queue for batches of streams that could not be counted."""
 
 _WRITES = frozenset(("PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem"))
 _STREAM_ACTIONS = ("DescribeStream", "GetRecords", "GetShardIterator")
@@ -43,7 +43,7 @@ _WORK_ACTIONS = ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes")
 
 @dataclass(frozen=True, slots=True, order=True)
 class Resource:
-    """A resource that an action is allowed on. `name` has no meaning for kinds with one resource only."""
+    """Names a resource of an action. `name` has no meaning for kinds with one resource only."""
 
     kind: Kind
     name: str = ""
@@ -54,7 +54,7 @@ class Resource:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Permission:
-    """One action on one resource. `only_with`: the setting of the stage without which it is not granted."""
+    """Holds one action on one resource. Without the stage's setting `only_with`, it is not granted."""
 
     resource: Resource
     action: str
@@ -65,7 +65,7 @@ class Permission:
 
 
 def permissions(spec: FunctionSpec) -> frozenset[Permission]:
-    """Return everything that the function may do."""
+    """Return all permissions of the function."""
     return frozenset(
         Permission(resource, f"{service}:{action}", only_with)
         for grants in (_rows(spec), _secrets(spec), _queues(spec), _objects(spec), _others(spec))
@@ -107,7 +107,9 @@ def _queues(spec: FunctionSpec) -> _Grants:
 
 
 def _objects(spec: FunctionSpec) -> _Grants:
-    """A function that reads objects may list their bucket, else S3 says `forbidden` for an object that is missing."""
+    """Yield the permissions on objects. Reading includes listing the bucket: otherwise S3 says `forbidden` for a
+    missing object.
+    """
     for bucket, objects in (("uploads", spec.uploads), ("heads", {HEADS: spec.heads} if spec.heads else {})):
         for prefix, actions in objects.items():
             yield "s3", actions, Resource("objects", f"{prefix}*"), ""

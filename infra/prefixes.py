@@ -1,12 +1,14 @@
-"""The folders of objects in the buckets. Permissions name them, so that each function reaches its own objects only."""
+"""Defines the folders of objects in the buckets. Permissions name them, so each function reaches only its
+own objects.
+"""
 
 from __future__ import annotations
 
 UPLOADS, ROWS, FINDINGS = "uploads/", "rows/", "findings/"
-"""The folders of the bucket of uploads: files as they came, their encrypted rows, and the errors found in imports."""
+"""Folders of the bucket of uploads: uploaded files, their encrypted rows, and the errors found in imports."""
 
 IMPORTS, BATCHES, ROSTERS = "imports/", "batches/", "rosters/"
-"""The folders below UPLOADS and ROWS, by what the objects belong to."""
+"""Folders below UPLOADS and ROWS, by the owner of the objects."""
 
 HEADS = "heads/"
-"""The folder of the bucket of heads."""
+"""Folder of the bucket of heads."""

@@ -1,4 +1,4 @@
-"""The stack as a table of contents. The functions with their queues and secrets are declared in infra/functions.py."""
+"""Builds the stack, as a table of contents. infra/functions.py declares the functions, queues and secrets."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ from sandes.store import schema
 from sandes.store.changes import FILTERS
 
 TOKENS = "AdministratorTokens"
-"""The function that the pool of administrators calls. It is built before the pool, all others after it."""
+"""Function that the pool of administrators calls. It is built before the pool, all others after it."""
 
 FRAMES = {"Send": ("send",), "Deliver": ("hello", "ack", "sync", "fetch", "ping", "$default")}
-"""The frames of each function that answers frames."""
+"""Frames of each function that answers frames."""
 
 
 class ServiceStack(Stack):
-    """`functions` has every function by its name."""
+    """Holds the whole service. `functions` has every function by its name."""
 
     def __init__(self, scope: Construct, id: str, *, config: Config) -> None:
         super().__init__(scope, id, description=f"Sandes messaging backend, stage {config.stage}")
@@ -71,7 +71,7 @@ class ServiceStack(Stack):
         )
 
     def _functions(self) -> None:
-        """Build every function with its environment, and grant it what its declaration says."""
+        """Build every function with its environment, and grant it its declared permissions."""
         specs = {spec.name: spec for spec in FUNCTIONS}
         provided = of_the_stage(self._config)
         tokens = self._function(specs.pop(TOKENS), provided)
@@ -99,7 +99,7 @@ class ServiceStack(Stack):
         return SandesFunction(self, spec, config=self._config, layers=self.layers, environment=values)
 
     def _provided(self) -> dict[str, str]:
-        """Return the values that follow from what this stack contains, by the fields of settings classes."""
+        """Return the values from resources of this stack, by the fields of settings classes."""
         addresses = {name.lower(): [queue.url, queue.dead.queue_url] for name, queue in self.queues.items()}
         return (
             {f"{table.name}_table": self.tables[table].table_name for table in schema.TABLES}
@@ -116,10 +116,11 @@ class ServiceStack(Stack):
         )
 
     def _queues(self) -> None:
-        """Hand the entries of queues to functions, and let those functions run whose work may come back to them.
+        """Pass the entries of queues to functions, and allow recursion for functions whose work may come
+        back to them.
 
         Lambda would otherwise stop a chain of entries after about 16 invocations
-        (https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html). Chains have limits of their own
+        (https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html). Chains have their own limits
         (sandes/edge/queues/chains.py).
         """
         self.workers = [function for function in self.functions.values() if function.spec.works]

@@ -1,4 +1,4 @@
-"""The settings of each stage: what infra/stages.toml may say, and what is checked before anything is synthesised.
+"""Reads and checks the settings of each stage in infra/stages.toml, before anything is synthesised.
 
 Nothing here imports the CDK, so that a mistake is reported within a second.
 """
@@ -20,22 +20,22 @@ from sandes.model.device import MAX_DEVICES
 STAGES = Path(__file__).with_name("stages.toml")
 
 SETTINGS = "SandesSettings"
-"""Metadata of a template: the settings it was synthesised with. `make deploy` reads them from the deployed stack."""
+"""Metadata of a template: the settings of its synthesis. `make deploy` reads them from the deployed stack."""
 
 FANOUT_WORK_SECONDS = 20
-"""What a chunk of members takes at most: a hundred accounts with six devices each, at the pace of posts."""
+"""Longest work on a chunk of members: a hundred accounts with six devices each, at the pace of posts."""
 
 FANOUT_CONCURRENCY = 5
-"""How many chunks at a time, each at its share of `fanout_posts_per_second`."""
+"""Number of parallel chunks, each at its share of `fanout_posts_per_second`."""
 
 FANOUT_LEAST_POSTS = FANOUT_CONCURRENCY * CHUNK_MEMBERS * MAX_DEVICES // FANOUT_WORK_SECONDS
-"""A second. At a slower pace a chunk would not be done in its time."""
+"""Lowest rate per second. At a slower pace a chunk would not be finished in its time."""
 
 _NAME = re.compile(r"[A-Za-z0-9]{1,16}")
 
 
 class StageError(ValueError):
-    """The stage file cannot be used; the text names the file, the stage, the key and what is wrong."""
+    """Reports that the stage file cannot be used. The text names the file, the stage, the key and the fault."""
 
 
 class _Settings(BaseModel):
@@ -44,10 +44,10 @@ class _Settings(BaseModel):
 
 PublicKey = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{43}$")]
 SenderId = Annotated[str, Field(max_length=11, pattern=r"^[A-Za-z0-9]*[A-Za-z][A-Za-z0-9]*$")]
-"""As SNS takes it: https://docs.aws.amazon.com/sns/latest/dg/sms_publish-to-phone.html."""
+"""Has the form that SNS requires: https://docs.aws.amazon.com/sns/latest/dg/sms_publish-to-phone.html."""
 
 DltId = Annotated[str, Field(pattern=r"^\d{1,50}$")]
-"""An entity or template id of India's operators, in the form that apps' templates have it too."""
+"""Is an entity or template id of India's telecom operators, in the same form as in apps' templates."""
 
 CallingCode = Annotated[str, Field(pattern=r"^\+[1-9]\d{0,2}$")]
 
@@ -56,11 +56,11 @@ Https = Annotated[str, Field(pattern=r"^https://[^\s/]+(/\S*)?$")]
 
 
 RESERVED_SHARES = {"authorizer": 0.12, "send": 0.23, "deliver": 0.23, "client": 0.2, "otp": 0.14, "otpsms": 0.08}
-"""How what can be reserved of the account's concurrency is divided (docs/adr/0040). Functions by their name in logs."""
+"""Shares of the concurrency that can be reserved (docs/adr/0040), by the functions' names in logs."""
 
 UNRESERVED_SHARE = 0.3
 LEAST_CONCURRENCY = 500
-"""With less, what is left unreserved would be too little for workers and administrators. AWS itself keeps 100 free."""
+"""With less, the unreserved rest would be too little for workers and administrators. AWS itself keeps 100 free."""
 
 RATE_SHARES = {
     "frames": 0.4,
@@ -71,11 +71,11 @@ RATE_SHARES = {
     "administrators": 0.02,
     "fanout": 0.2,
 }
-"""How the account's requests a second are divided, where the stage says nothing else. `fanout`: posts to sockets."""
+"""Default shares of the account's requests a second. `fanout` is for posts to sockets."""
 
 
 class Rates(_Settings):
-    """Requests a second of each family of routes; what is left out has its share of `requests_per_second`."""
+    """Holds requests a second of each family of routes. The default is the family's share of `requests_per_second`."""
 
     frames: Rate | None = None
     devices: Rate | None = None
@@ -86,10 +86,12 @@ class Rates(_Settings):
 
 
 class Federation(_Settings):
-    """A provider of OpenID Connect by which administrators may sign in (docs/runbook.md, "Administrators").
+    """Holds a provider of OpenID Connect by which administrators may sign in (docs/runbook.md,
+    "Administrators").
 
-    `secret_name`: of the client's secret in Secrets Manager, its plain text. `domain_prefix` names the sign-in page and
-    is unique in its region. `callbacks`: where the sign-in page sends codes, besides `sandes-admin` itself.
+    `secret_name` names the client's secret in Secrets Manager, as plain text. `domain_prefix` names the sign-in page
+    and is unique in its region. `callbacks` are further addresses to which the sign-in page sends codes, besides
+    `sandes-admin`.
     """
 
     issuer: Https
@@ -100,11 +102,11 @@ class Federation(_Settings):
 
 
 class StageSettings(_Settings):
-    """The settings of one stage. docs/runbook.md, "Settings", explains each to operators.
+    """Holds the settings of one stage. docs/runbook.md, "Settings", explains each to operators.
 
-    `account` and `region`: where the stage is deployed; `make deploy` refuses credentials for anywhere else.
-    `requests_per_second`, `lambda_concurrency`: the account's quotas of API Gateway and Lambda in that region.
-    `keep_data`: data outlives the stack, and what is backed up is protected from deletion.
+    `account` and `region` are where the stage is deployed; `make deploy` refuses credentials for anywhere else.
+    `requests_per_second` and `lambda_concurrency` are the account's quotas of API Gateway and Lambda in that region.
+    With `keep_data`, data survives the stack, and backed-up data is protected from deletion.
     """
 
     account: Annotated[str, Field(pattern=r"^\d{12}$")] | None = None
@@ -135,7 +137,7 @@ class StageSettings(_Settings):
     @model_validator(mode="after")
     def _registered_together(self) -> Self:
         if (self.sms_entity_id is None) != (self.sms_template_id is None):
-            raise ValueError("set sms_entity_id and sms_template_id together: operators ask for both")
+            raise ValueError("set sms_entity_id and sms_template_id together, because telecom operators require both")
         return self
 
     @field_validator("webhook_networks")
@@ -150,7 +152,7 @@ class StageSettings(_Settings):
         asked = sum(self.rate(family) for family in RATE_SHARES)
         if asked > self.requests_per_second:
             raise ValueError(
-                f"`rates` and `fanout_posts_per_second` come to {asked} requests a second, more than "
+                f"`rates` and `fanout_posts_per_second` add up to {asked} requests a second, more than "
                 f"`requests_per_second` ({self.requests_per_second})"
             )
         return self
@@ -161,7 +163,7 @@ class StageSettings(_Settings):
         return given or int(RATE_SHARES[family] * self.requests_per_second)
 
     def reserved(self, function: str) -> int | None:
-        """Return the concurrency reserved for a function, None where it takes part in what is not reserved."""
+        """Return the concurrency reserved for a function, or None if it uses the unreserved rest."""
         share = RESERVED_SHARES.get(function)
         if share is None or self.lambda_concurrency is None:
             return None
@@ -169,21 +171,21 @@ class StageSettings(_Settings):
 
 
 def load(stage: str, file: Path = STAGES) -> StageSettings:
-    """Read and check the settings of a stage. Raises StageError."""
+    """Read and check the settings of a stage. Raise StageError."""
     try:
         tables = tomllib.loads(file.read_text(encoding="utf-8"))
     except (OSError, tomllib.TOMLDecodeError) as error:
         raise StageError(f"{file.name} cannot be read: {error}") from error
     for name, table in tables.items():
         if not _NAME.fullmatch(name) or not isinstance(table, dict):
-            raise StageError(f"{file.name}: [{name}] is no stage; a stage's name is 1 to 16 letters and digits")
+            raise StageError(f"{file.name}: [{name}] is not a stage; a stage's name is 1 to 16 letters and digits")
     if stage not in tables:
         raise StageError(f"{file.name} has no stage {stage!r}: it has {', '.join(tables)}")
     return check(stage, tables[stage], file.name)
 
 
 def check(stage: str, table: dict[str, Any], file: str = STAGES.name) -> StageSettings:
-    """Check the table of a stage. Raises StageError with one line for each fault."""
+    """Check the table of a stage. Raise StageError with one line for each fault."""
     try:
         return StageSettings.model_validate(table)
     except ValidationError as invalid:
@@ -202,7 +204,7 @@ def _fault(error: Any) -> str:
             known = {"federation": Federation, "rates": Rates}.get(name, StageSettings)
         near = difflib.get_close_matches(str(last), known.model_fields, n=1)
         hint = f"did you mean `{near[0]}`?" if near else f"the keys are {', '.join(sorted(known.model_fields))}"
-        return f"`{where}` is no setting; {hint}"
+        return f"`{where}` is not a setting; {hint}"
     if error["type"] == "missing":
         return f"`{where}` is missing"
     return f"`{where}`: {error['msg']}, not {error['input']!r}"

@@ -1,4 +1,4 @@
-"""DynamoDB tables, built from the schema the stores use."""
+"""Builds the DynamoDB tables from the schema that the stores use."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _STREAMS = {
 
 
 class Tables(Construct):
-    """One table per lifecycle, on demand, encrypted. `self[schema.INBOX]` gives the table."""
+    """Holds one table per lifecycle, on demand, encrypted. `self[schema.INBOX]` gives the table."""
 
     def __init__(self, scope: Construct, id: str, *, config: Config) -> None:
         super().__init__(scope, id)

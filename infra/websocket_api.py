@@ -1,4 +1,4 @@
-"""The websocket API: a token at `$connect`, then one route per frame."""
+"""Builds the websocket API: a token at `$connect`, then one route per frame."""
 
 from __future__ import annotations
 
@@ -26,7 +26,9 @@ _LOGGED = {
 
 
 class WebSocketApi(Construct):
-    """Made in two steps, since functions post back through its address: the API first, then `route` for each frame."""
+    """Is built in two steps, because functions post back through its address: the API first, then a route for each
+    frame.
+    """
 
     def __init__(self, scope: Construct, id: str, *, config: Config) -> None:
         super().__init__(scope, id)
@@ -53,19 +55,21 @@ class WebSocketApi(Construct):
 
     @property
     def callback_url(self) -> str:
-        """Where functions post to sockets."""
+        """Return the address at which functions post to sockets."""
         if self._config.local_port:
             return f"http://127.0.0.1:{self._config.local_port}/_aws/execute-api/{WEBSOCKET_LOCAL_ID}/{STAGE_NAME}"
         return self.stage.callback_url
 
     def connections_arn(self, method: str) -> str:
-        """The resource of `execute-api:ManageConnections` for POST or DELETE."""
+        """Return the resource of `execute-api:ManageConnections` for POST or DELETE."""
         return Stack.of(self).format_arn(
             service="execute-api", resource=self.api.api_id, resource_name=f"{STAGE_NAME}/{method}/@connections/*"
-        )  # arn_for_execute_api_v2 would put two slashes behind the stage, which match nothing
+        )  # arn_for_execute_api_v2 would put two slashes after the stage, which match nothing
 
     def add_connection_routes(self, *, authorizer: lambda_.IFunction, disconnect: lambda_.IFunction) -> None:
-        """`$connect` needs only the authorizer: the connection row is written by `hello` (docs/adr/0006)."""
+        """Add `$connect` and `$disconnect`. `$connect` needs only the authorizer, because `hello` writes the connection
+        row (docs/adr/0006).
+        """
         self.api.add_route(
             "$connect",
             authorizer=authorizers.WebSocketLambdaAuthorizer(
@@ -80,11 +84,11 @@ class WebSocketApi(Construct):
         self.api.add_route("$disconnect", integration=integrations.WebSocketLambdaIntegration("Disconnect", disconnect))
 
     def add_frame_routes(self, function: lambda_.IFunction, *keys: str) -> None:
-        """Frames whose answer is what the function returns."""
+        """Add routes of frames. The function's result answers the frame."""
         for key in keys:
             self.api.add_route(
                 key,
                 integration=integrations.WebSocketLambdaIntegration(f"{key.strip('$')}Frame", function),
-                # the local engine answers without a route response and does not know the type
+                # the local engine answers without a route response and does not support the type
                 return_response=self._config.local_port is None,
             )

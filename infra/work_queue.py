@@ -1,4 +1,4 @@
-"""A queue with the function that works it off, and a second queue for what it cannot."""
+"""Builds a queue with the function that processes it, and a dead-letter queue."""
 
 from __future__ import annotations
 
@@ -11,24 +11,27 @@ from infra.config import Config
 from infra.function_spec import QueueSpec, Work
 
 RETENTION = Duration.days(14)
-"""SQS's longest (https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html):
-time to look at what failed."""
+"""Longest retention of SQS
+(https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html), to leave time for
+examining failed entries.
+"""
 
 
 class WorkQueue(Construct):
-    """Encrypted, at least once. What fails too often goes to `dead`, which operators watch (docs/runbook.md).
+    """Is an encrypted queue with delivery at least once. Entries that fail too often go to `dead`, which operators
+    watch (docs/runbook.md).
 
-    An entry is hidden for six times what its work usually takes, and longer than its function may run (tests/infra),
-    so that it is never in two hands. That is less than the six times the function's *timeout* that AWS recommends
-    (https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html): an entry that failed comes again sooner,
-    in time for a code that lives for minutes. Throttled invocations may use up tries earlier; the concurrency of each
-    source is bounded so that there are none in general, and what has failed for good can be redriven.
+    An entry is hidden for six times the usual time of its work, and longer than its function may run (tests/infra), so
+    that no two workers have it. That is less than the six times the function's *timeout* that AWS recommends
+    (https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html): a failed entry comes again sooner, in
+    time for a code that lives for minutes. Throttled invocations may use up tries earlier. The concurrency of each
+    source is limited so that there are usually none, and permanently failed entries can be redriven.
     """
 
     def __init__(self, scope: Construct, spec: QueueSpec, *, config: Config) -> None:
         super().__init__(scope, spec.name)
         self.spec = spec
-        only_tls = config.local_port is None  # the local engine is spoken to in clear, on loopback
+        only_tls = config.local_port is None  # the local engine has no TLS, on loopback
         self.dead = sqs.Queue(
             self, "Dead", encryption=sqs.QueueEncryption.SQS_MANAGED, retention_period=RETENTION, enforce_ssl=only_tls
         )
@@ -47,7 +50,7 @@ class WorkQueue(Construct):
         return self.queue.queue_url
 
     def work_off(self, function: lambda_.Function, work: Work, *, reserved: int | None) -> None:
-        """Hand the entries to the function, to no more environments at a time than are reserved for it, if any are."""
+        """Pass the entries to the function, to no more environments at a time than are reserved for it, if any are."""
         lambda_.CfnEventSourceMapping(
             self,
             "Source",

@@ -1,4 +1,4 @@
-"""The admin API except people and apps, and what runs each minute and hour for it."""
+"""Handles the admin API except people and apps, and its work of each minute and hour."""
 
 from __future__ import annotations
 

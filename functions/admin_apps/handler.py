@@ -1,4 +1,4 @@
-"""The HTTPS admin API about governance apps, their templates, and official groups."""
+"""Handles the HTTPS admin API about governance apps, their templates, and official groups."""
 
 from __future__ import annotations
 

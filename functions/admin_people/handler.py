@@ -1,4 +1,4 @@
-"""The admin API about people: officials, their requests for verification, and imports."""
+"""Handles the admin API about people: officials, their requests for verification, and imports."""
 
 from __future__ import annotations
 

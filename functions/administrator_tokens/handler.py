@@ -1,4 +1,4 @@
-"""Called by the pool of administrators before it signs tokens."""
+"""Handles the call of the administrators' pool before it signs tokens."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Groups of the app API. A function of its own: it may change the directory, and a roster of
+"""Handles the app API about groups. It is a separate function because it may change the directory, and a roster of
 100,000 rows needs memory and a whole processor.
 """
 

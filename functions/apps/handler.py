@@ -1,4 +1,4 @@
-"""The app API except one-time passwords and groups, its queues, and the expiry of messages."""
+"""Handles the app API except one-time passwords and groups, its queues, and the expiry of messages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The client API."""
+"""Handles the client API."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`$connect` (as authorizer) and `$disconnect`."""
+"""Handles `$connect` (as authorizer) and `$disconnect`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The frames by which a device receives, and the answer to frames of no known type (route `$default`)."""
+"""Handles the frames by which a device receives, and answers frames of unknown types (route `$default`)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The queues of groups."""
+"""Handles the queues of groups."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One-time passwords of the app API, and the queue of their SMS."""
+"""Handles one-time passwords of the app API, and the queue of their SMS."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The `send` frame, to a person or to a group."""
+"""Handles the `send` frame, to a person or to a group."""
 
 from __future__ import annotations
 

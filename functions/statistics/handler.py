@@ -1,4 +1,4 @@
-"""Statistics, from streams and each minute."""
+"""Handles statistics, from streams and each minute."""
 
 from __future__ import annotations
 

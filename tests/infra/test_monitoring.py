@@ -182,7 +182,7 @@ def test_the_dashboard_shows_every_function_and_every_queue(dev: Synthesised) ->
         assert f'"Ref": "{id}"' in body
     for id in dev.of_type("AWS::SQS::Queue"):
         assert f'["{id}", "QueueName"]' in body
-    for title in ("Codes: part that is used", "Throttles", "Delivery of apps' messages, ms"):
+    for title in ("Codes: share that is used", "Throttles", "Delivery of apps' messages, ms"):
         assert title in body
 
 
