@@ -143,7 +143,7 @@ def function_of(method: str, path: str) -> ModuleType:
         for route in (*resolver._static_routes, *resolver._dynamic_routes):
             if method in route.method and route.rule.match(path):
                 return function
-    raise LookupError(f"no function of the admin API takes {method} {path}")
+    raise LookupError(f"no function of the admin API has the route {method} {path}")
 
 
 @contextmanager
@@ -196,7 +196,7 @@ PARTITIONS = {table.name: table.partition.name for table in schema.TABLES}
 
 
 def base64_text(data: bytes) -> str:
-    """Write bytes as JSON does."""
+    """Encode bytes as JSON does."""
     return base64.b64encode(data).decode()
 
 

@@ -76,7 +76,7 @@ _TEMPLATE = {"name": "otp", "kind": "otp", "texts": {"en": "{{ code }}"}}
 _PERSON = {"name": "Asha Rao", "post": "Clerk", "expires_at": IN_A_YEAR}
 
 _NO_FILE = frozenset((409,))
-"""Nothing has been uploaded."""
+"""Status of a call without an uploaded file."""
 
 EXAMPLES: dict[str, Example] = {
     "GET /admin/v1/me": _get(lambda _: "/me"),
@@ -93,7 +93,6 @@ EXAMPLES: dict[str, Example] = {
     "GET /admin/v1/stats": Example(
         lambda at: Call("GET", "/stats", query={"organisation": at.organisation}), "in_the_organisation"
     ),
-    # Organisations and units
     "GET /admin/v1/organisations": _get(lambda _: "/organisations"),
     "POST /admin/v1/organisations": _post(
         lambda _: "/organisations", lambda _: {"name": "Ministry of Ports", "officer": _OFFICER}
@@ -123,7 +122,6 @@ EXAMPLES: dict[str, Example] = {
     "DELETE /admin/v1/units/<id>": Example(
         lambda at: Call("DELETE", f"/units/{at.empty_unit}", query={"organisation": at.organisation})
     ),
-    # Roles and approvals
     "GET /admin/v1/assignments": _list("/assignments"),
     "POST /admin/v1/assignments": _post(
         lambda _: "/assignments",
@@ -141,7 +139,6 @@ EXAMPLES: dict[str, Example] = {
         lambda at: f"/approvals/{at.approval}/reject", lambda _: _REASON, permission=Permission.ROLES
     ),
     "DELETE /admin/v1/approvals/<id>": _delete(lambda at: f"/approvals/{at.approval}", decided="nobody"),
-    # Access
     "POST /admin/v1/people/<id>/access-reset": _post(
         lambda at: f"/people/{at.verifier}/access-reset", lambda _: _REASON
     ),
@@ -150,7 +147,6 @@ EXAMPLES: dict[str, Example] = {
     "POST /admin/v1/people/<id>/access-reset/confirm": _post(lambda at: f"/people/{at.reset}/access-reset/confirm"),
     "DELETE /admin/v1/me/access-reset": _delete(lambda _: "/me/access-reset"),
     "DELETE /admin/v1/me/authenticator": _delete(lambda _: "/me/authenticator"),
-    # Apps
     "POST /admin/v1/apps": _post(lambda _: "/apps", lambda at: _at(at) | {"name": "Tickets", "scopes": ["otp"]}),
     "GET /admin/v1/apps": _list("/apps"),
     "GET /admin/v1/apps/<id>": _get(lambda at: f"/apps/{at.app}"),
@@ -174,7 +170,6 @@ EXAMPLES: dict[str, Example] = {
     "POST /admin/v1/templates": _post(lambda _: "/templates", lambda at: _TEMPLATE | {"app": at.app}),
     "GET /admin/v1/templates": Example(lambda at: Call("GET", "/templates", query={"app": at.app})),
     "GET /admin/v1/templates/<id>/<name>": _get(lambda at: f"/templates/{at.app}/{at.template}"),
-    # Groups
     "POST /admin/v1/groups": _post(lambda _: "/groups", lambda at: _at(at) | {"name": "Signals 2"}),
     "GET /admin/v1/groups": _list("/groups"),
     "GET /admin/v1/groups/<group>": _get(lambda at: f"/groups/{at.group}"),
@@ -186,7 +181,6 @@ EXAMPLES: dict[str, Example] = {
         lambda at: f"/groups/{at.group}/transfer", lambda at: {"unit": at.empty_unit}
     ),
     "DELETE /admin/v1/groups/<group>": _delete(lambda at: f"/groups/{at.group}"),
-    # Complaints
     "GET /admin/v1/complaints": _list("/complaints"),
     "GET /admin/v1/complaints/<id>": _get(lambda at: f"/complaints/{at.complaint}"),
     "POST /admin/v1/complaints/<id>/assign": _post(
@@ -195,7 +189,6 @@ EXAMPLES: dict[str, Example] = {
     "POST /admin/v1/complaints/<id>/resolve": _post(
         lambda at: f"/complaints/{at.complaint}/resolve", lambda _: {"outcome": "upheld"}
     ),
-    # People
     "GET /admin/v1/people": _list("/people", decided="unit"),
     "POST /admin/v1/people": _post(lambda _: "/people", lambda at: _at(at) | _PERSON | {"account": at.stranger}),
     "POST /admin/v1/people/lookup": _post(lambda _: "/people/lookup", lambda at: _at(at) | {"phone": at.phone}),

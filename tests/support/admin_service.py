@@ -175,7 +175,7 @@ def _environment(tables: dict[str, str]) -> dict[str, str]:
             case "pool":
                 told[name] = f"test-{word}"
             case _:
-                raise AssertionError(f"nothing is known to tell functions of the admin API as {name}")
+                raise AssertionError(f"no value is known for the variable {name} of the functions of the admin API")
     return told
 
 

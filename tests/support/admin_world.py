@@ -246,7 +246,7 @@ class World:
         platform = self.staff.appoint(Role.PLATFORM_ADMIN, Place.root(PLATFORM))
         return [*found, (Role.PLATFORM_ADMIN, "platform", platform)]
 
-    # All partitions as they stand, and those that functions wrote to back to how they stood.
+    # Store all partitions, and restore those to which functions wrote.
 
     def keep(self) -> None:
         for name, table in self.api.database.tables.items():

@@ -90,8 +90,6 @@ class AppGroups:
             clock_ms=self.clock_ms,
         )
 
-    # Calls
-
     def request(self, method: str, path: str, body: bytes = b"", *, key: str | None = None) -> AppRequest:
         key = key or (secrets.token_urlsafe(9) if method == "POST" else None)
         return self.keys.request(method, f"/v1/app-groups{path}", body, key=key, now_ms=self.now_ms)
@@ -147,8 +145,6 @@ class AppGroups:
     def progress(self, id: GroupId) -> app_groups_api.Roster:
         request = self.request("GET", f"/{id_text(id)}/roster")
         return app_rosters.state(request, id, now_ms=self.now_ms, deps=self.deps())
-
-    # Work
 
     @property
     def jobs(self) -> list[Json]:

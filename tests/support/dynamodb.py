@@ -1,4 +1,5 @@
-"""DynamoDB in process with the production tables, and clients that fail, count or are overtaken on demand.
+"""Provides DynamoDB in process with the production tables, and clients that fail, count or are overtaken on
+demand.
 
 Tests use the database of tests/support/memory. The contracts of the stores hold it to moto and to the local engine.
 """
@@ -99,8 +100,8 @@ def throttled(operation: str) -> ClientError:
 class FlakyClient:
     """Passes calls on to `client`, except for the next `failures[method]` ones.
 
-    A failing batch leaves all but its first entry unprocessed, as DynamoDB may; a failing transaction is cancelled by
-    a conflict; anything else is throttled.
+    A failing batch leaves all entries except its first one unprocessed, as DynamoDB may. A failing transaction is
+    cancelled by a conflict. Any other call is throttled.
     """
 
     client: Any

@@ -21,5 +21,5 @@ def form_of(content_type: str, body: bytes) -> dict[str, bytes]:
 
 
 def policy_of(fields: Mapping[str, str]) -> list[Any]:
-    """Return the conditions that a form was signed with."""
+    """Return the conditions with which a form was signed."""
     return list(json.loads(base64.b64decode(fields["policy"]))["conditions"])

@@ -108,8 +108,6 @@ class Groups:
         """Process one entry of the queue and return its outcome."""
         return work({"job": job, **fields}, now_ms=self.now_ms, deps=self.upkeep_deps)
 
-    # People
-
     def organisation(self) -> OrganisationId:
         """Create an organisation with its root unit only."""
         made = Organisation(new_organisation_id(), "Ministry of Earth Sciences", self.now, 1)
@@ -156,8 +154,6 @@ class Groups:
 
     def _put(self, item: Json) -> None:
         self.service.client.put_item(TableName=self.service.tables["directory"], Item=item)
-
-    # Calls
 
     def create(self, owner: Person, *members: Person, name: str = "Flood relief", **changed: Any) -> GroupId:
         """Create an informal group that `members` have joined."""
@@ -235,7 +231,7 @@ class Groups:
             self.service.caller(caller), group, cursor, now_ms=self.now_ms, deps=self.deps, **how
         )
 
-    # What is so, and what is told
+    # State and notifications
 
     def group(self, id: GroupId) -> Group:
         group = self.store.read(id)

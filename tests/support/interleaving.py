@@ -27,7 +27,7 @@ class Side:
     def stop_before_call(self) -> None:
         self._stopped.release()
         if not self._go.acquire(timeout=WAIT_SECONDS):
-            raise TimeoutError(f"{self.name} was never let go on")
+            raise TimeoutError(f"{self.name} was never allowed to continue")
 
     def start(self, code: Callable[[], object]) -> None:
         """Run up to the first call."""

@@ -10,7 +10,7 @@ from tests.support.raw_device import code_for, new_phone, refill_limits
 
 
 class People:
-    """Registers people, each with a store of their own on disk."""
+    """Registers people, each with a separate store on disk."""
 
     def __init__(self, deployed: Deployed, folder: Path) -> None:
         self.deployed = deployed

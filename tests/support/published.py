@@ -123,7 +123,7 @@ def _json(where: str, body: bytes) -> Any:
     try:
         return json.loads(body)
     except ValueError:
-        raise Unpublished(f"{where}: this is no JSON: {body[:100]!r}") from None
+        raise Unpublished(f"{where}: this is not JSON: {body[:100]!r}") from None
 
 
 def _by_api_gateway(status: int, media: str, body: bytes) -> bool:

@@ -323,7 +323,7 @@ class Service:
             Recorder(audit, AUDIT_KEY, sleep=lambda _: None),
         )
 
-    # Apps, organisations and officials, made backstage.
+    # Apps, organisations and officials, created backstage.
 
     def operate(self, operation: str, **parameters: Any) -> dict[str, Any]:
         return self.operate_at(self.now_ms, operation, **parameters)
@@ -402,7 +402,7 @@ class Service:
         (kid,) = {entry["id"] for entry in made["keys"]} - known
         return AppKeys(kid, AUDIENCE, key)
 
-    # People, made as the client API makes them.
+    # People, created as the client API does.
 
     def start(self, phone: PhoneNumber, purpose: Any = "register", *, now_ms: int | None = None) -> str:
         """Send a code from a network address of its own, and return the id of the registration."""
@@ -496,8 +496,6 @@ class Service:
         routes = self.routing.read(person.account, now_seconds=(now_ms or self.now_ms) // 1000)
         assert routes is not None
         return routes
-
-    # Sockets and messages.
 
     def socket(self) -> ConnectionId:
         """Open a socket at API Gateway."""

@@ -229,8 +229,6 @@ class Hooks:
         key = key or (secrets.token_urlsafe(12) if method == "POST" else None)
         return self.keys.request(method, path, sent, key=key, now_ms=self.clock.ms)
 
-    # Calls.
-
     def create(
         self, url: str = URL, events: Sequence[str] = ("message.delivered",), *, key: str | None = None
     ) -> app_api.Webhook:
@@ -279,7 +277,7 @@ class Hooks:
         request = self.request("GET", "/v1/events")
         return event_feed.page(request, after=cursor, limit=limit, now_ms=self.clock.ms, deps=self.feed_deps)
 
-    # What happens.
+    # Events.
 
     def happen(self, type: str = "message.delivered", *, at_ms: int | None = None) -> AppEvent:
         """Record an event and queue it, as a change of status does."""

@@ -1,1 +1,1 @@
-"""AWS in memory, for the simulation: what it stores and answers. Faults are in tests/simulation/faults.py."""
+"""Emulates AWS in memory: what it stores and answers. Faults are in tests/simulation/faults.py."""

@@ -1,4 +1,4 @@
-"""Clients of AWS as the functions use them, on services in memory."""
+"""Provides clients of AWS, as the functions use them, on services in memory."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def error_class(code: str) -> type[ClientError]:
 
 
 class Exceptions:
-    """`client.exceptions`: a class for each code."""
+    """Is `client.exceptions`, with a class for each code."""
 
     def __getattr__(self, code: str) -> type[ClientError]:
         return error_class(code)

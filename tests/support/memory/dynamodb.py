@@ -1,7 +1,9 @@
-"""DynamoDB in memory: rows, conditions, transactions, pages, stale reads, time to live and streams.
+"""Emulates DynamoDB in memory: rows, conditions, transactions, pages, stale reads, time to live and
+streams.
 
-The contract suites of the stores (tests/integration/test_store_contract_*.py) hold this database as they hold moto and
-the local engine. Limits and errors are those of the AWS documentation (Amazon DynamoDB Developer Guide, "Quotas").
+The contract suites of the stores (tests/integration/test_store_contract_*.py) hold this database to the same rules as
+moto and the local engine. Limits and errors are those of the AWS documentation (Amazon DynamoDB Developer Guide,
+"Quotas").
 """
 
 from __future__ import annotations
@@ -52,7 +54,7 @@ class Refused(Exception):
 
 @dataclass(slots=True)
 class Row:
-    """Holds the versions of one row, the newest last; None stands for a row that is not there."""
+    """Holds the versions of one row, the newest last. None stands for a missing row."""
 
     versions: list[tuple[int, Item | None]] = field(default_factory=list)
 
@@ -74,14 +76,14 @@ class Row:
         self.versions = [*self.versions[first:], (now_ms, item)]
 
     def is_gone(self, now_ms: int) -> bool:
-        """Tell whether the row was deleted so long ago that no read can find it."""
+        """Return whether the row was deleted so long ago that no read can find it."""
         since_ms, item = self.versions[-1]
         return item is None and since_ms <= now_ms - HISTORY_MS
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One change of a row, as a stream tells it."""
+    """Holds one change of a row, as a stream reports it."""
 
     table: str
     keys: Item
@@ -93,7 +95,7 @@ class Change:
 
 
 class TableRows:
-    """The rows of one table, in partitions ordered by sort key."""
+    """Holds the rows of one table, in partitions ordered by sort key."""
 
     def __init__(self, table: schema.Table) -> None:
         self.schema = table
@@ -103,7 +105,7 @@ class TableRows:
         self.indexes = {index.name: index for index in table.indexes}
 
     def key(self, item: Mapping[str, Any]) -> RowKey:
-        """Read the key of an item. Raises Refused if a part is missing, empty or of the wrong type."""
+        """Read the key of an item. Raise Refused if a part is missing, empty or of the wrong type."""
         parts = [self.schema.partition, *([self.schema.sort] if self.schema.sort else [])]
         found = []
         for part in parts:
@@ -215,10 +217,10 @@ class Dynamo:
         self._one_call = threading.Lock()
 
     def perform(self, operation: str, arguments: Arguments, *, stale_ms: int = 0, most: int | None = None) -> Item:
-        """Carry out a call and return its answer. Raises Refused.
+        """Carry out a call and return its answer. Raise Refused.
 
-        `stale_ms`: how far reads that do not ask for consistency are behind. `most`: how many keys or requests of a
-        batch are processed; the others are left over.
+        Reads that do not ask for consistency are `stale_ms` behind. Only the first `most` keys or requests of a batch
+        are processed, and the others are left over.
         """
         with self._one_call:
             try:
@@ -415,7 +417,7 @@ class Dynamo:
         return {}
 
     def _planned(self, kind: str, arguments: Arguments) -> tuple[TableRows, RowKey, Item | None, Item | None, bool]:
-        """Work out a write without carrying it out: table, key, the item before and after, whether it may be done."""
+        """Plan a write without carrying it out: table, key, the item before and after, whether it is allowed."""
         rows, bound = self._table(arguments), _bound(arguments)
         key = rows.key(arguments["Item"] if kind == "Put" else arguments["Key"])
         before = rows.current(key)

@@ -1,8 +1,8 @@
-"""Compile the expressions of DynamoDB: conditions, key conditions, filters, projections and updates.
+"""Compiles the expressions of DynamoDB: conditions, key conditions, filters, projections and updates.
 
 The grammar is that of the AWS documentation (Amazon DynamoDB Developer Guide, "Condition and filter expressions,
-operators, and functions" and "Update expressions"). Each expression is parsed once in a process: stores use constant
-expressions, and only names and values change.
+operators, and functions" and "Update expressions"). Each expression is parsed once in a process, because stores use
+constant expressions, and only names and values change.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from typing import Any
 
 Item = Mapping[str, Any]
 Value = Mapping[str, Any]
-"""An attribute value, such as `{"S": "text"}`."""
+"""Is an attribute value, such as `{"S": "text"}`."""
 
 Path = tuple[str | int, ...]
 
 
 class Invalid(Exception):
-    """An expression that DynamoDB would refuse with a ValidationException."""
+    """Reports an expression that DynamoDB would refuse with a ValidationException."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """Holds what the placeholders of an expression stand for."""
+    """Holds the names and values of an expression's placeholders."""
 
     names: Mapping[str, str]
     values: Mapping[str, Value]
@@ -79,8 +79,6 @@ class _Parser:
     def ended(self) -> None:
         if self._next is not None:
             raise Invalid(f"unexpected {self._next}")
-
-    # Conditions
 
     def condition(self) -> Evaluate:
         parts = [self._and()]
@@ -156,8 +154,6 @@ class _Parser:
             return lambda item, bound: _contains(of(item, bound), other(item, bound))
         raise Invalid(f"{name} is not known here")
 
-    # Operands
-
     def operand(self) -> Evaluate:
         token = self._next
         if token is not None and token.startswith(":"):
@@ -191,8 +187,6 @@ class _Parser:
             self._take()
             paths.append(self.path())
         return paths
-
-    # Updates
 
     def update(self) -> list[_Action]:
         actions: list[_Action] = []
@@ -285,9 +279,9 @@ def projected(item: Item, text: str, bound: Bound) -> dict[str, Any]:
 
 
 def updated(item: Item, text: str, bound: Bound) -> dict[str, Any]:
-    """Return a new item: `item` after an update. Every operand is read from the item as it was before.
+    """Return a copy of `item` after an update. Every operand is read from the old item.
 
-    Raises Invalid for an update that DynamoDB refuses, such as a path into a map that is not there.
+    Raise Invalid for an update that DynamoDB refuses, such as a path into a missing map.
     """
     actions = [(one, one.path(bound)) for one in _update(text)]
     values = [one.value(item, bound) if one.value else None for one, _ in actions]
@@ -308,7 +302,7 @@ def updated(item: Item, text: str, bound: Bound) -> dict[str, Any]:
 
 
 def copied(value: Any) -> Any:
-    """Copy maps and lists, so that two items share nothing that could be changed."""
+    """Copy maps and lists, so that two items share nothing mutable."""
     if isinstance(value, Mapping):
         return {name: copied(one) for name, one in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
@@ -317,7 +311,7 @@ def copied(value: Any) -> Any:
 
 
 def key_of(value: Value) -> Any:
-    """Return what orders and tells apart the values of a key attribute: text, bytes, or a number."""
+    """Return a value that orders and distinguishes the values of a key attribute: text, bytes, or a number."""
     ((kind, held),) = value.items()
     if kind == "N":
         return number(held)
