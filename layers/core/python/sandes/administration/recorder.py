@@ -61,13 +61,13 @@ class Recorder:
         beside: Sequence[Operation] = (),
         otherwise: ErrorCode = ErrorCode.NOT_FOUND,
     ) -> Writer:
-        """Return a store's writer, which writes an entry of `act` with each of its transactions.
+        """Return a store's writer that adds an entry of `act` to each of its transactions.
 
         `right` is the check that the actor still has the right. `beside` are further operations of each transaction.
-        The writer raises ConditionFailed as `transact` does, with operations of the store only. If these hold, it
-        raises ProtocolError: not_found for a lost right, `otherwise` for what is beside. It also raises
-        StoreUnavailable, also if others kept writing to the chain; ChainBroken; ValueError or TypeError for details
-        that are no JSON or above MAX_BODY_BYTES. In each case nothing is written.
+        The writer raises ConditionFailed like `transact`, but reports only the store's own operations. If their
+        conditions hold, it raises ProtocolError: not_found for a lost right, `otherwise` for a failed condition of
+        `beside`. It also raises StoreUnavailable, for example if others kept writing to the chain; ChainBroken;
+        ValueError or TypeError for details that are not JSON or exceed MAX_BODY_BYTES. In each case nothing is written.
         """
         content = body(act.details, self.new_salt())
         if len(content) > MAX_BODY_BYTES:
@@ -124,7 +124,7 @@ class Recorder:
 
 @dataclass(frozen=True, slots=True)
 class Acts:
-    """Holds what the acts of administrators are written with. The dependencies of a use case inherit it."""
+    """Holds the stores with which the acts of administrators are written. The dependencies of a use case inherit it."""
 
     recorder: Recorder
     administrators: AdministratorStore
@@ -138,9 +138,9 @@ class Acts:
         beside: Sequence[Operation] = (),
         otherwise: ErrorCode = ErrorCode.NOT_FOUND,
     ) -> Writer:
-        """Return a writer as `Recorder.writer` does, which writes only while the administrator has this right.
+        """Return a writer like that of `Recorder.writer`, which writes only while the administrator has this right.
 
-        `right` is None for an act that takes none, such as cancelling one's own request.
+        `right` is None for an act that needs no right, such as cancelling one's own request.
         """
         still = self.administrators.still(right, now_seconds=now_ms // 1000) if right else None
         return self.recorder.writer(act, now_ms=now_ms, right=still, beside=beside, otherwise=otherwise)

@@ -71,7 +71,7 @@ class PeopleDependencies:
         beside: Sequence[Operation] = (),
         otherwise: ErrorCode = ErrorCode.NOT_FOUND,
     ) -> Writer:
-        """Gives a writer that writes an entry of the act too, as `Acts.by_right` does."""
+        """Return a writer that also writes an audit entry of the act, like `Acts.by_right`."""
         acts = Acts(self.recorder, AdministratorStore(self.organisations.client, self.organisations.table))
         return acts.by_right(what, right, now_ms=now_ms, beside=beside, otherwise=otherwise)
 

@@ -29,7 +29,7 @@ _AT = {
     "platform": "at the platform",
     "any": "at a unit",
 }
-"""Where a permission is needed, in words."""
+"""The place at which a permission is needed, in words."""
 
 
 def described(
