@@ -17,6 +17,7 @@ from sandes.model.ids import (
     parse_administrator,
 )
 from sandes.store.dynamo import Client, Item
+from sandes.store.queries import Query, query_pages
 from sandes.store.schema import ENDING, DirectoryRow
 from sandes.store.schema import AccessResetRow as Row
 from sandes.store.transaction import Delete, Put, When
@@ -44,19 +45,10 @@ class AccessResetStore:
 
     def due(self, *, now_seconds: int) -> Iterator[list[AdministratorId]]:
         """Yield pages of people whose reset has a due step. They come from an index, so read each reset again."""
-        start: dict[str, Any] = {}
-        while True:
-            answer = self.client.query(
-                TableName=self.table,
-                IndexName=ENDING.name,
-                KeyConditionExpression=f"{Row.DUE} = :access AND {Row.DUE_AT} <= :now",
-                ExpressionAttributeValues={":access": _DUE, ":now": {"N": str(now_seconds)}},
-                **start,
-            )
-            yield [_administrator_of(item) for item in answer["Items"]]
-            if "LastEvaluatedKey" not in answer:
-                return
-            start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
+        values = {":access": _DUE, ":now": {"N": str(now_seconds)}}
+        due = Query(self.table, f"{Row.DUE} = :access AND {Row.DUE_AT} <= :now", values, index=ENDING.name)
+        for items, _ in query_pages(self.client, due):
+            yield [_administrator_of(item) for item in items]
 
     # Parts of transactions
 

@@ -20,6 +20,7 @@ from sandes.model.ids import (
 )
 from sandes.store.dynamo import Client, Condition, Item
 from sandes.store.organisations import organisation_key
+from sandes.store.queries import Query, query_page, query_rows
 from sandes.store.schema import AdministratorRow, AssignmentRow, DirectoryRow, OrganisationRow
 from sandes.store.transaction import Add, Check, Delete, Operation, Put, Update, transact
 
@@ -75,20 +76,9 @@ class AdministratorStore:
         """Return an administrator and all assignments, also expired ones, with one consistent query. None if
         unknown.
         """
-        items: list[Item] = []
-        start: dict[str, Any] = {}
-        while True:
-            answer = self.client.query(
-                TableName=self.table,
-                KeyConditionExpression=f"{DirectoryRow.PARTITION} = :who",
-                ExpressionAttributeValues={":who": administrator_key(administrator)[DirectoryRow.PARTITION]},
-                ConsistentRead=True,
-                **start,
-            )
-            items += answer["Items"]
-            if "LastEvaluatedKey" not in answer:
-                break
-            start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
+        values = {":who": administrator_key(administrator)[DirectoryRow.PARTITION]}
+        query = Query(self.table, f"{DirectoryRow.PARTITION} = :who", values, consistent=True)
+        items = [*query_rows(self.client, query)]
         if not items or items[0][DirectoryRow.SORT]["S"] != _SORT:
             return None
         return read_administrator(items[0]), [read_assignment(administrator, item) for item in items[1:]]
@@ -106,19 +96,9 @@ class AdministratorStore:
         query.
         """
         prefix = _ASSIGNMENT_PREFIX + (f"{id_text(unit)}#" if unit else "") + (f"{role}#" if unit and role else "")
-        partition = organisation_key(organisation)[DirectoryRow.PARTITION]
-        start: dict[str, Any] = {}
-        if after:
-            start = {"ExclusiveStartKey": {DirectoryRow.PARTITION: partition, DirectoryRow.SORT: {"S": after}}}
-        answer = self.client.query(
-            TableName=self.table,
-            KeyConditionExpression=f"{DirectoryRow.PARTITION} = :of AND begins_with({DirectoryRow.SORT}, :prefix)",
-            ExpressionAttributeValues={":of": partition, ":prefix": {"S": prefix}},
-            Limit=limit,
-            **start,
-        )
-        last = answer.get("LastEvaluatedKey")
-        return [read_listed(item) for item in answer["Items"]], last[DirectoryRow.SORT]["S"] if last else None
+        key = organisation_key(organisation)
+        items, last = query_page(self.client, self.table, key, prefix, after=after, limit=limit)
+        return [read_listed(item) for item in items], last
 
     def listed_name(self, assignment: Assignment) -> str | None:
         """Return the name under which the organisation lists the holder of an assignment. One consistent read."""

@@ -9,6 +9,7 @@ from sandes.model.ids import AppId, GroupId, parse_group
 from sandes.store.app_rows import app_key
 from sandes.store.dynamo import Client, Item
 from sandes.store.groups import group_of_app_key
+from sandes.store.queries import query_page
 from sandes.store.schema import AppGroupRow as Row
 from sandes.store.schema import DirectoryRow
 
@@ -31,21 +32,10 @@ class AppGroupStore:
 
     def page(self, app: AppId, *, after: GroupId | None, limit: int) -> tuple[list[AppTie], GroupId | None]:
         """Return a page sorted by id, and the id after which the next page begins."""
-        start = {"ExclusiveStartKey": group_of_app_key(app, after)} if after is not None else {}
-        answer = self.client.query(
-            TableName=self.table,
-            KeyConditionExpression=f"{DirectoryRow.PARTITION} = :app AND begins_with({DirectoryRow.SORT}, :group)",
-            ExpressionAttributeValues={
-                ":app": app_key(app)[DirectoryRow.PARTITION],
-                ":group": {"S": _PREFIX},
-            },
-            ConsistentRead=True,
-            Limit=limit,
-            **start,  # type: ignore[arg-type]
-        )
-        ties = [read_app_tie(item) for item in answer["Items"]]
-        last = answer.get("LastEvaluatedKey")
-        return ties, parse_group(last[DirectoryRow.SORT]["S"].removeprefix(_PREFIX)) if last else None
+        sort = group_of_app_key(app, after)[DirectoryRow.SORT]["S"] if after is not None else None
+        key = app_key(app)
+        items, last = query_page(self.client, self.table, key, _PREFIX, after=sort, limit=limit, consistent=True)
+        return [read_app_tie(item) for item in items], parse_group(last.removeprefix(_PREFIX)) if last else None
 
 
 def is_app_tie(item: Item) -> bool:

@@ -20,6 +20,7 @@ from sandes.model.ids import (
 )
 from sandes.store.dynamo import Client, Condition, Item
 from sandes.store.organisations import organisation_key
+from sandes.store.queries import Query, query_page, read_page
 from sandes.store.schema import ENDING, DirectoryRow, PendingRow
 from sandes.store.schema import ApprovalRow as Row
 from sandes.store.transaction import Delete, Operation, Put, Update
@@ -86,21 +87,9 @@ class ApprovalStore:
         self, organisation: OrganisationId, *, after: str | None, limit: int, now_seconds: int
     ) -> tuple[list[Approval], str | None]:
         """Return a page, the newest first, and the start of the next page. One query."""
-        partition = organisation_key(organisation)[DirectoryRow.PARTITION]
-        start: dict[str, Any] = {}
-        if after:
-            start = {"ExclusiveStartKey": {DirectoryRow.PARTITION: partition, DirectoryRow.SORT: {"S": after}}}
-        answer = self.client.query(
-            TableName=self.table,
-            KeyConditionExpression=f"{DirectoryRow.PARTITION} = :of AND begins_with({DirectoryRow.SORT}, :prefix)",
-            ExpressionAttributeValues={":of": partition, ":prefix": {"S": _PREFIX}},
-            ScanIndexForward=False,
-            Limit=limit,
-            **start,
-        )
-        last = answer.get("LastEvaluatedKey")
-        found = [one for one in map(read_approval, answer["Items"]) if one.vanishes_at > now_seconds]
-        return found, last[DirectoryRow.SORT]["S"] if last else None
+        key = organisation_key(organisation)
+        items, last = query_page(self.client, self.table, key, _PREFIX, after=after, limit=limit, descending=True)
+        return [one for one in map(read_approval, items) if one.vanishes_at > now_seconds], last
 
     def of_platform(self, *, after: str | None, limit: int, now_seconds: int) -> tuple[list[Approval], str | None]:
         """Return a page of approvals of all organisations that wait for a platform administrator, and the next page's
@@ -108,23 +97,18 @@ class ApprovalStore:
 
         The next to lapse come first. One query of the index, which may still have approvals that were just decided.
         """
-        start: dict[str, Any] = {}
+        start: Item | None = None
         until, partition, sort = after.split(" ") if after else ("0", "", "")
         if int(until) > now_seconds:  # otherwise all previous pages have lapsed, and this is the first one
             key = {DirectoryRow.PARTITION: {"S": partition}, DirectoryRow.SORT: {"S": sort}}
-            start = {"ExclusiveStartKey": key | {Row.WAITS: _WAITING, Row.WAITS_UNTIL: {"N": until}}}
-        answer = self.client.query(
-            TableName=self.table,
-            IndexName=ENDING.name,
-            KeyConditionExpression=f"{Row.WAITS} = :waiting AND {Row.WAITS_UNTIL} > :now",
-            ExpressionAttributeValues={":waiting": _WAITING, ":now": {"N": str(now_seconds)}},
-            Limit=limit,
-            **start,
-        )
-        last = answer.get("LastEvaluatedKey")
+            start = key | {Row.WAITS: _WAITING, Row.WAITS_UNTIL: {"N": until}}
+        waiting = f"{Row.WAITS} = :waiting AND {Row.WAITS_UNTIL} > :now"
+        values = {":waiting": _WAITING, ":now": {"N": str(now_seconds)}}
+        query = Query(self.table, waiting, values, index=ENDING.name)
+        items, last = read_page(self.client, query, start=start, limit=limit)
         names = (DirectoryRow.PARTITION, DirectoryRow.SORT)
         more = " ".join([last[Row.WAITS_UNTIL]["N"], *(last[name]["S"] for name in names)]) if last else None
-        return [read_approval(item) for item in answer["Items"]], more
+        return [read_approval(item) for item in items], more
 
     def pending_of(self, requester: AdministratorId, *, now_seconds: int) -> Pending:
         """Return the pending requests of an administrator by a consistent read."""

@@ -24,6 +24,7 @@ from sandes.store.app_rows import (
 )
 from sandes.store.dynamo import ConditionFailed
 from sandes.store.organisations import OrganisationStore, organisation_key
+from sandes.store.queries import query_page
 from sandes.store.schema import AppRow, DirectoryRow, ListedAppRow
 from sandes.store.templates import TemplateStore
 from sandes.store.transaction import Check, Delete, Operation, Put, Update, write_one
@@ -119,7 +120,8 @@ class AppStore(TemplateStore):
     ) -> tuple[list[ListedApp], str | None]:
         """Return a page of apps, by unit, of all units or of one, and the start of the next page. One query."""
         prefix = LISTED_PREFIX + (f"{id_text(unit)}#" if unit else "")
-        items, last = self._page(organisation_key(organisation), prefix, after, limit)
+        key = organisation_key(organisation)
+        items, last = query_page(self.client, self.table, key, prefix, after=after, limit=limit)
         return [read_listed_app(item) for item in items], last
 
     def read(self, app: AppId) -> App | None:

@@ -9,6 +9,7 @@ from sandes.model.complaint import Complaint
 from sandes.model.ids import ACCOUNT_BYTES, AdministratorId, ComplaintId, OrganisationId, UnitId, parse_organisation
 from sandes.store.dynamo import Client, Item, batch_get
 from sandes.store.organisations import organisation_key
+from sandes.store.queries import query_page
 from sandes.store.schema import ComplaintRow as Row
 from sandes.store.schema import DirectoryRow
 from sandes.store.transaction import Delete, Operation, Put, When
@@ -33,21 +34,9 @@ class ComplaintStore:
         self, organisation: OrganisationId, which: Listed, *, after: str | None, limit: int, now_seconds: int
     ) -> tuple[list[Complaint], str | None]:
         """Return a page, the newest first, and the start of the next page. One query."""
-        partition = organisation_key(organisation)[DirectoryRow.PARTITION]
-        start: dict[str, Any] = {}
-        if after:
-            start = {"ExclusiveStartKey": {DirectoryRow.PARTITION: partition, DirectoryRow.SORT: {"S": after}}}
-        answer = self.client.query(
-            TableName=self.table,
-            KeyConditionExpression=f"{DirectoryRow.PARTITION} = :of AND begins_with({DirectoryRow.SORT}, :prefix)",
-            ExpressionAttributeValues={":of": partition, ":prefix": {"S": _LISTS[which]}},
-            ScanIndexForward=False,
-            Limit=limit,
-            **start,
-        )
-        last = answer.get("LastEvaluatedKey")
-        found = [one for one in map(read_complaint, answer["Items"]) if one.vanishes_at > now_seconds]
-        return found, last[DirectoryRow.SORT]["S"] if last else None
+        key = organisation_key(organisation)
+        items, last = query_page(self.client, self.table, key, _LISTS[which], after=after, limit=limit, descending=True)
+        return [one for one in map(read_complaint, items) if one.vanishes_at > now_seconds], last
 
     def add(self, complaint: Complaint) -> None:
         self.client.put_item(TableName=self.table, Item=_item(complaint))

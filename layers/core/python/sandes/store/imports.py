@@ -26,6 +26,7 @@ from sandes.model.ids import (
 from sandes.model.imports import OUTCOMES, Checked, Format, Import, ImportState, Outcome, Result, Table
 from sandes.store.dynamo import Client, Condition, Item, batch_get, batch_get_many
 from sandes.store.organisations import organisation_key
+from sandes.store.queries import Query, query_page, query_rows
 from sandes.store.schema import DirectoryRow
 from sandes.store.schema import ImportRow as Row
 from sandes.store.transaction import Check, Operation, Put, Update, transact
@@ -89,44 +90,18 @@ class ImportStore:
         self, organisation: OrganisationId, *, after: str | None, limit: int, now_seconds: int
     ) -> tuple[list[Import], str | None]:
         """Return a page, the newest first, and the start of the next page. One query."""
-        partition = organisation_key(organisation)[DirectoryRow.PARTITION]
-        start: dict[str, Any] = {}
-        if after:
-            start = {"ExclusiveStartKey": {DirectoryRow.PARTITION: partition, DirectoryRow.SORT: {"S": after}}}
-        answer = self.client.query(
-            TableName=self.table,
-            KeyConditionExpression=f"{DirectoryRow.PARTITION} = :of AND begins_with({DirectoryRow.SORT}, :prefix)",
-            ExpressionAttributeValues={":of": partition, ":prefix": {"S": _PREFIX}},
-            ScanIndexForward=False,
-            Limit=limit,
-            **start,
-        )
-        last = answer.get("LastEvaluatedKey")
-        found = [live_import(item, now_seconds) for item in answer["Items"]]
-        return [one for one in found if one], last[DirectoryRow.SORT]["S"] if last else None
+        key = organisation_key(organisation)
+        items, last = query_page(self.client, self.table, key, _PREFIX, after=after, limit=limit, descending=True)
+        return [one for item in items if (one := live_import(item, now_seconds))], last
 
     def results(self, id: ImportId, *, first_chunk: int, last_chunk: int) -> Iterator[Result]:
         """Yield the results of the rows of these chunks, in order. Unfinished chunks are left out."""
-        start: dict[str, Any] = {}
-        while True:
-            answer = self.client.query(
-                TableName=self.table,
-                KeyConditionExpression=(
-                    f"{DirectoryRow.PARTITION} = :import AND {DirectoryRow.SORT} BETWEEN :first AND :last"
-                ),
-                ExpressionAttributeValues={
-                    ":import": _chunk_partition(id),
-                    ":first": {"S": f"{first_chunk:06}"},
-                    ":last": {"S": f"{last_chunk:06}"},
-                },
-                **start,
-            )
-            for item in answer["Items"]:
-                if Row.COUNTED in item:
-                    yield from decode_results(item[Row.RESULTS]["B"])
-            if "LastEvaluatedKey" not in answer:
-                return
-            start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
+        condition = f"{DirectoryRow.PARTITION} = :import AND {DirectoryRow.SORT} BETWEEN :first AND :last"
+        between = {":first": {"S": f"{first_chunk:06}"}, ":last": {"S": f"{last_chunk:06}"}}
+        query = Query(self.table, condition, {":import": _chunk_partition(id), **between})
+        for item in query_rows(self.client, query):
+            if Row.COUNTED in item:
+                yield from decode_results(item[Row.RESULTS]["B"])
 
     def write(self, operations: Sequence[Operation]) -> None:
         """Write one transaction. Raises ConditionFailed and StoreUnavailable."""

@@ -9,6 +9,7 @@ from sandes.model.ids import AppId, app_text
 from sandes.model.template import Dlt, Template, TemplateKind
 from sandes.store.app_rows import app_key, read_strings, strings
 from sandes.store.dynamo import Client, Item
+from sandes.store.queries import query_page
 from sandes.store.schema import DirectoryRow, TemplateRow
 from sandes.store.transaction import Operation, Put, Writer, write_if
 
@@ -39,25 +40,6 @@ class TemplateStore:
     table: str
     writer: Writer | None = None
 
-    def _page(
-        self, key: dict[str, Any], prefix: str, after: str | None, limit: int, *, forward: bool = True
-    ) -> tuple[list[Item], str | None]:
-        """Return a page of the rows whose sort keys begin with `prefix`, and the start of the next page."""
-        partition = key[DirectoryRow.PARTITION]
-        start: dict[str, Any] = {}
-        if after:
-            start = {"ExclusiveStartKey": {DirectoryRow.PARTITION: partition, DirectoryRow.SORT: {"S": after}}}
-        answer = self.client.query(
-            TableName=self.table,
-            KeyConditionExpression=f"{DirectoryRow.PARTITION} = :of AND begins_with({DirectoryRow.SORT}, :prefix)",
-            ExpressionAttributeValues={":of": partition, ":prefix": {"S": prefix}},
-            ScanIndexForward=forward,
-            Limit=limit,
-            **start,
-        )
-        last = answer.get("LastEvaluatedKey")
-        return list(answer["Items"]), last[DirectoryRow.SORT]["S"] if last else None
-
     def _write(self, *operations: Operation) -> bool:
         return write_if(self.client, self.writer, operations)
 
@@ -81,14 +63,15 @@ class TemplateStore:
         """Return the newest version of each template, by name. A page can have fewer than `limit`, even none. One
         query.
         """
-        items, last = self._page(app_key(app), _TEMPLATE_PREFIX, after, limit)
+        items, last = query_page(self.client, self.table, app_key(app), _TEMPLATE_PREFIX, after=after, limit=limit)
         return [read_template(app, item) for item in items if not _is_numbered(item)], last
 
     def template_versions(
         self, app: AppId, name: str, *, after: str | None = None, limit: int
     ) -> tuple[list[Template], str | None]:
         """Return the versions of a template, the newest first. One query."""
-        items, last = self._page(app_key(app), f"{_TEMPLATE_PREFIX}{name}#", after, limit, forward=False)
+        key, prefix = app_key(app), f"{_TEMPLATE_PREFIX}{name}#"
+        items, last = query_page(self.client, self.table, key, prefix, after=after, limit=limit, descending=True)
         return [read_template(app, item) for item in items], last
 
 

@@ -13,6 +13,7 @@ from sandes.model.ids import AccountId, OrganisationId, id_text, parse_organisat
 from sandes.model.verification import Ending, Verification
 from sandes.store.directory import account_key
 from sandes.store.dynamo import Client, Item
+from sandes.store.queries import Query, query_pages
 from sandes.store.schema import ENDING, DirectoryRow, EndingRow
 from sandes.store.transaction import Delete, Put, Update, write_if
 from sandes.store.verification_rows import account_of
@@ -41,22 +42,13 @@ class EndingStore:
         """Yield pages of due rows, however old. They come from an index, which may still have rows that have just
         changed.
         """
+        condition = f"{EndingRow.DUE} = :shard AND {EndingRow.DUE_AT} <= :now"
         for number in range(SHARDS):
             shard = (first_shard + number) % SHARDS
-            start: dict[str, Any] = {}
-            while True:
-                answer = self.client.query(
-                    TableName=self.table,
-                    IndexName=ENDING.name,
-                    KeyConditionExpression=f"{EndingRow.DUE} = :shard AND {EndingRow.DUE_AT} <= :now",
-                    ExpressionAttributeValues={":shard": {"S": _shard(shard)}, ":now": {"N": str(now_seconds)}},
-                    **start,
-                )
-                if answer["Items"]:
-                    yield [_ending(item) for item in answer["Items"]]
-                if "LastEvaluatedKey" not in answer:
-                    break
-                start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
+            values = {":shard": {"S": _shard(shard)}, ":now": {"N": str(now_seconds)}}
+            for items, _ in query_pages(self.client, Query(self.table, condition, values, index=ENDING.name)):
+                if items:
+                    yield [_ending(item) for item in items]
 
     def postpone(self, ending: Ending, *, until: int) -> bool:
         """Postpone a row until `until` (epoch seconds). Return False if it has changed since it was read."""

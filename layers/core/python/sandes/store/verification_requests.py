@@ -21,6 +21,7 @@ from sandes.model.verification_request import VerificationRequest
 from sandes.store.directory import account_key, device_key
 from sandes.store.dynamo import Client, Item
 from sandes.store.organisations import organisation_key
+from sandes.store.queries import beginning, query_page, read_page
 from sandes.store.schema import DirectoryRow
 from sandes.store.schema import VerificationRequestRow as Row
 from sandes.store.transaction import Check, Delete, Operation, Put, When, transact
@@ -49,16 +50,8 @@ class VerificationRequestStore:
 
     def of_account(self, account: AccountId, *, now_seconds: int) -> list[VerificationRequest]:
         """Return the last request to each organisation. One query."""
-        answer = self.client.query(
-            TableName=self.table,
-            KeyConditionExpression=f"{DirectoryRow.PARTITION} = :of AND begins_with({DirectoryRow.SORT}, :own)",
-            ExpressionAttributeValues={
-                ":of": account_key(account)[DirectoryRow.PARTITION],
-                ":own": {"S": _OWN_PREFIX},
-            },
-            ConsistentRead=True,
-        )
-        return [one for one in map(read_request, answer["Items"]) if one.vanishes_at > now_seconds]
+        items, _ = read_page(self.client, beginning(self.table, account_key(account), _OWN_PREFIX, consistent=True))
+        return [one for one in map(read_request, items) if one.vanishes_at > now_seconds]
 
     def of_organisation(
         self,
@@ -74,20 +67,9 @@ class VerificationRequestStore:
 
         One query.
         """
-        partition = organisation_key(organisation)[DirectoryRow.PARTITION]
-        start: dict[str, Any] = {}
-        if after:
-            start = {"ExclusiveStartKey": {DirectoryRow.PARTITION: partition, DirectoryRow.SORT: {"S": after}}}
-        answer = self.client.query(
-            TableName=self.table,
-            KeyConditionExpression=f"{DirectoryRow.PARTITION} = :of AND begins_with({DirectoryRow.SORT}, :prefix)",
-            ExpressionAttributeValues={":of": partition, ":prefix": {"S": _LISTS[which]}},
-            Limit=limit,
-            **start,
-        )
-        more = answer.get("LastEvaluatedKey")
-        found = [one for one in map(read_request, answer["Items"]) if one.vanishes_at > now_seconds]
-        return found, more[DirectoryRow.SORT]["S"] if more else None
+        key = organisation_key(organisation)
+        items, last = query_page(self.client, self.table, key, _LISTS[which], after=after, limit=limit)
+        return [one for one in map(read_request, items) if one.vanishes_at > now_seconds], last
 
     def open(self, request: VerificationRequest, *, previous: VerificationRequest | None) -> None:
         """Store a request in place of `previous`, the one that was read. Raises ConditionFailed if that has changed."""

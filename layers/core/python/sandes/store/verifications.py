@@ -21,6 +21,7 @@ from sandes.model.verification import End, Official, Verification
 from sandes.store.directory import account_key
 from sandes.store.dynamo import ConditionFailed, Item, batch_get_many
 from sandes.store.organisations import OrganisationStore, organisation_key
+from sandes.store.queries import query_page
 from sandes.store.routing import RoutingStore
 from sandes.store.schema import AttestationKeysRow, DirectoryRow, OfficialRow
 from sandes.store.schema import VerificationRow as Row
@@ -201,20 +202,10 @@ class VerificationStore(EndingStore):
 
         One query. Officials whose verification has expired are included until the sweep has processed them.
         """
-        partition = organisation_key(organisation)[DirectoryRow.PARTITION]
         prefix = _OFFICIAL_PREFIX + (f"{id_text(unit)}#" if unit else "")
-        start: dict[str, Any] = {}
-        if after:
-            start = {"ExclusiveStartKey": {DirectoryRow.PARTITION: partition, DirectoryRow.SORT: {"S": after}}}
-        answer = self.client.query(
-            TableName=self.table,
-            KeyConditionExpression=f"{DirectoryRow.PARTITION} = :of AND begins_with({DirectoryRow.SORT}, :prefix)",
-            ExpressionAttributeValues={":of": partition, ":prefix": {"S": prefix}},
-            Limit=limit,
-            **start,
-        )
-        more = answer.get("LastEvaluatedKey")
-        return [_official(item) for item in answer["Items"]], more[DirectoryRow.SORT]["S"] if more else None
+        key = organisation_key(organisation)
+        items, last = query_page(self.client, self.table, key, prefix, after=after, limit=limit)
+        return [_official(item) for item in items], last
 
     # The keys that verify attestations
 
