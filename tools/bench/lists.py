@@ -91,10 +91,11 @@ class Directory:
             name = values[":in"]["S"]
             rows: Mapping[Any, Item] = self.indexed.get(name, {})
             keys = self._sorted(name, rows)
-            first, end = bisect_right(keys, int(values[":after"]["N"])), len(keys)
+            after = asked.get("ExclusiveStartKey", {}).get(OrganisationRow.ORDER, values[":after"])
+            first, end = bisect_right(keys, int(after["N"])), len(keys)
         else:
             name, rows = values[":of"]["S"], self.rows[values[":of"]["S"]]
-            keys, prefix = self._sorted(name, rows), (values.get(":units") or values[":prefix"])["S"]
+            keys, prefix = self._sorted(name, rows), values[":prefix"]["S"]
             first, end = bisect_left(keys, prefix), bisect_left(keys, prefix + "~")
             if "ExclusiveStartKey" in asked:
                 first = bisect_right(keys, asked["ExclusiveStartKey"][DirectoryRow.SORT]["S"])

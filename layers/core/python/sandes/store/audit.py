@@ -12,6 +12,7 @@ from typing import Any
 from sandes.model.audit import Entry, read_entry
 from sandes.model.ids import OrganisationId, id_text
 from sandes.store.dynamo import Client, Condition, ConditionFailed, Item
+from sandes.store.queries import Query, query_rows, read_page
 from sandes.store.schema import TIME
 from sandes.store.schema import AuditRow as Row
 from sandes.store.transaction import Operation, Put, transact
@@ -30,7 +31,7 @@ class AuditStore:
 
     def last(self, chain: OrganisationId) -> Entry | None:
         """Return a chain's last entry by a consistent read."""
-        found, _ = self._query(chain, ascending=False, limit=1, ConsistentRead=True)
+        found, _ = self._query(chain, ascending=False, limit=1, consistent=True)
         return found[0] if found else None
 
     def append(self, entry: Entry, operations: Sequence[Operation] = ()) -> None:
@@ -72,7 +73,7 @@ class AuditStore:
         """
         if to_ms is not None and seq is None:
             by_time = (Row.AT_MS, from_ms, to_ms)
-            found, more = self._query(chain, by_time, ascending=False, limit=limit, IndexName=TIME.name)
+            found, more = self._query(chain, by_time, ascending=False, limit=limit, index=TIME.name)
         else:
             earlier = (Row.SEQ, 1, seq - 1) if seq is not None else None
             found, more = self._query(chain, earlier, ascending=False, limit=limit)
@@ -84,20 +85,9 @@ class AuditStore:
         return self._query(chain, (Row.SEQ, seq + 1, _MOST), ascending=True, limit=limit)[0]
 
     def chains(self) -> Iterator[OrganisationId]:
-        start: dict[str, Any] = {}
-        while True:
-            answer = self.client.query(
-                TableName=self.table,
-                KeyConditionExpression=f"{Row.CHAIN} = :chains",
-                ExpressionAttributeValues={":chains": {"S": Row.CHAINS}},
-                ConsistentRead=True,
-                **start,
-            )
-            for item in answer["Items"]:
-                yield OrganisationId(int(item[Row.SEQ]["N"]).to_bytes(8, "big"))
-            if "LastEvaluatedKey" not in answer:
-                return
-            start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
+        chains = Query(self.table, f"{Row.CHAIN} = :chains", {":chains": {"S": Row.CHAINS}}, consistent=True)
+        for item in query_rows(self.client, chains):
+            yield OrganisationId(int(item[Row.SEQ]["N"]).to_bytes(8, "big"))
 
     def _query(
         self,
@@ -106,7 +96,8 @@ class AuditStore:
         *,
         ascending: bool,
         limit: int,
-        **more: Any,
+        index: str | None = None,
+        consistent: bool = False,
     ) -> tuple[list[Entry], bool]:
         """Return entries, and whether there may be more. `between` names a sort key with its first and last value.
 
@@ -119,15 +110,9 @@ class AuditStore:
                 return [], False
             condition += f" AND {name} BETWEEN :first AND :last"
             values |= {":first": {"N": str(first)}, ":last": {"N": str(last)}}
-        answer = self.client.query(
-            TableName=self.table,
-            KeyConditionExpression=condition,
-            ExpressionAttributeValues=values,
-            ScanIndexForward=ascending,
-            Limit=limit,
-            **more,
-        )
-        return [_entry(item) for item in answer["Items"]], "LastEvaluatedKey" in answer
+        query = Query(self.table, condition, values, index=index, consistent=consistent, descending=not ascending)
+        items, following = read_page(self.client, query, limit=limit)
+        return [_entry(item) for item in items], following is not None
 
 
 _MOST = 2**62

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, cast
 
 import cbor2
@@ -15,6 +16,7 @@ from sandes.store.app_rows import app_key, read_app
 from sandes.store.apps import AppStore
 from sandes.store.deliveries import key
 from sandes.store.dynamo import Client, Condition, Item, batch_get, batch_write
+from sandes.store.queries import Query, query_rows
 from sandes.store.schema import BatchRow as Row
 from sandes.store.transaction import Operation, Put, Update, transact, write_if
 
@@ -200,25 +202,14 @@ class BatchStore:
         """Yield the client_ref and faults of invalid rows from `first` to `last`, at most `limit`, in order."""
         if batch.rows is None:
             return
-        start: dict[str, Any] = {}
-        while limit:
-            answer = self.client.query(
-                TableName=self.table,
-                KeyConditionExpression=f"{Row.PARTITION} = :partition AND {Row.SORT} BETWEEN :first AND :last",
-                ExpressionAttributeValues={
-                    ":partition": {"S": _faults_partition(batch.id, batch.rows.check)},
-                    ":first": {"S": _row_sort(first)},
-                    ":last": {"S": _row_sort(last)},
-                },
-                Limit=limit,
-                **start,
-            )
-            for item in answer["Items"]:
-                yield _text(item, Row.CLIENT_REF), _decode(item[Row.FAULTS]["B"])
-            limit -= len(answer["Items"])
-            if "LastEvaluatedKey" not in answer:
-                return
-            start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
+        partition = {"S": _faults_partition(batch.id, batch.rows.check)}
+        query = Query(
+            self.table,
+            f"{Row.PARTITION} = :partition AND {Row.SORT} BETWEEN :first AND :last",
+            {":partition": partition, ":first": {"S": _row_sort(first)}, ":last": {"S": _row_sort(last)}},
+        )
+        for item in islice(query_rows(self.client, query, limit=limit), limit):
+            yield _text(item, Row.CLIENT_REF), _decode(item[Row.FAULTS]["B"])
 
 
 def encode_index(chunks: Sequence[Chunk]) -> bytes:

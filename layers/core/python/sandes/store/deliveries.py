@@ -26,6 +26,7 @@ from sandes.model.ids import (
     split_accounts,
 )
 from sandes.store.dynamo import Client, Condition, ConditionFailed, Item, batch_get
+from sandes.store.queries import Query, query_pages, query_rows, read_page
 from sandes.store.schema import DUE
 from sandes.store.schema import DeliveryRow as Row
 from sandes.store.transaction import Operation, Put, Update, transact, write_if, write_one
@@ -189,21 +190,12 @@ class DeliveryStore:
 
         They come from an index, which may still have messages that have just changed.
         """
+        condition = f"{Row.DUE} = :due AND {Row.DEADLINE} <= :now"
         for shard in range(_SHARDS):
-            start: dict[str, Any] = {}
-            while True:
-                answer = self.client.query(
-                    TableName=self.table,
-                    IndexName=DUE.name,
-                    KeyConditionExpression=f"{Row.DUE} = :due AND {Row.DEADLINE} <= :now",
-                    ExpressionAttributeValues={":due": {"S": _due(hour, shard)}, ":now": {"N": str(now_seconds)}},
-                    **start,
-                )
-                if answer["Items"]:
-                    yield [_message(_app_of(item), item) for item in answer["Items"]]
-                if "LastEvaluatedKey" not in answer:
-                    break
-                start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
+            values = {":due": {"S": _due(hour, shard)}, ":now": {"N": str(now_seconds)}}
+            for items, _ in query_pages(self.client, Query(self.table, condition, values, index=DUE.name)):
+                if items:
+                    yield [_message(_app_of(item), item) for item in items]
 
     def swept_before(self) -> int | None:
         """Return the hour before which all deadlines were swept, or None if none is recorded."""
@@ -225,7 +217,8 @@ class DeliveryStore:
         reads little more than it holds.
         """
         part = limit // MESSAGE_SHARDS + 1
-        shards = [self._newest(_messages_of(app, shard), before, part) for shard in range(MESSAGE_SHARDS)]
+        newest = (self._newest(_messages_of(app, shard), before) for shard in range(MESSAGE_SHARDS))
+        shards = [query_rows(self.client, query, limit=part) for query in newest]
         merged = heapq.merge(*shards, key=lambda item: item[Row.SORT]["S"], reverse=True)
         first = next(merged, None)
         while first is not None:
@@ -233,10 +226,6 @@ class DeliveryStore:
             first = next(merged, None)
             last = items[-1][Row.SORT]["S"] if first is not None else None
             yield [message for item in items if (message := live_message(app, item, now_seconds))], last
-
-    def _newest(self, partition: str, before: str | None, limit: int) -> Iterator[Item]:
-        for items, _ in self._descending(partition, before, limit):
-            yield from items
 
     # Answers to repeated requests
 
@@ -288,19 +277,14 @@ class DeliveryStore:
         first = f"{after}0"  # ids have one length, so this is after `after` and before every later id
         if first > until:
             return [], None
-        answer = self.client.query(
-            TableName=self.table,
-            KeyConditionExpression=f"{Row.PARTITION} = :partition AND {Row.SORT} BETWEEN :first AND :until",
-            ExpressionAttributeValues={
-                ":partition": {"S": _events_of(app, test)},
-                ":first": {"S": first},
-                ":until": {"S": until},
-            },
-            ConsistentRead=True,
-            Limit=limit,
+        query = Query(
+            self.table,
+            f"{Row.PARTITION} = :partition AND {Row.SORT} BETWEEN :first AND :until",
+            {":partition": {"S": _events_of(app, test)}, ":first": {"S": first}, ":until": {"S": until}},
+            consistent=True,
         )
-        last = answer.get("LastEvaluatedKey")
-        events = [event for item in answer["Items"] if (event := live_event(app, item, now_seconds, test=test))]
+        items, last = read_page(self.client, query, limit=limit)
+        events = [event for item in items if (event := live_event(app, item, now_seconds, test=test))]
         return events, last[Row.SORT]["S"] if last else None
 
     def write(self, operations: Sequence[Operation]) -> None:
@@ -313,7 +297,9 @@ class DeliveryStore:
         self, app: AppId, webhook: str, *, test: bool, before: str | None, limit: int
     ) -> Iterator[tuple[Sequence[Item], str | None]]:
         """Yield pages of rows, the newest events first, with the sort key to continue from."""
-        yield from self._descending(_deliveries_to(app, webhook, test), before, limit)
+        newest = self._newest(_deliveries_to(app, webhook, test), before)
+        for items, last in query_pages(self.client, newest, limit=limit):
+            yield items, last[Row.SORT]["S"] if last else None
 
     # Send logs: the times at which apps sent OTPs to a recipient
 
@@ -366,27 +352,12 @@ class DeliveryStore:
         found = batch_get(self.client, {self.table: {"Keys": keys}})[self.table]
         return dict.fromkeys(windows, 0) | {item[Row.SORT]["S"]: int(item[Row.COUNT]["N"]) for item in found}
 
-    def _descending(
-        self, partition: str, before: str | None, limit: int
-    ) -> Iterator[tuple[Sequence[Item], str | None]]:
+    def _newest(self, partition: str, before: str | None) -> Query:
+        """Return the query of a partition's rows before a sort key, the last one first."""
         condition, values = f"{Row.PARTITION} = :partition", {":partition": {"S": partition}}
         if before is not None:
             condition, values = condition + f" AND {Row.SORT} < :before", values | {":before": {"S": before}}
-        start: dict[str, Any] = {}
-        while True:
-            answer = self.client.query(
-                TableName=self.table,
-                KeyConditionExpression=condition,
-                ExpressionAttributeValues=values,
-                ScanIndexForward=False,
-                Limit=limit,
-                **start,
-            )
-            last = answer.get("LastEvaluatedKey")
-            yield answer["Items"], last[Row.SORT]["S"] if last else None
-            if not last:
-                return
-            start = {"ExclusiveStartKey": last}
+        return Query(self.table, condition, values, descending=True)
 
 
 def live_answer(item: Item | None, now_seconds: int) -> Answer | None:

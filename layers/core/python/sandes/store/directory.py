@@ -19,6 +19,7 @@ from sandes.model.ids import (
 )
 from sandes.model.standing import Standing
 from sandes.store.dynamo import Client, Condition, ConditionFailed, Item, batch_get_many
+from sandes.store.queries import query_page
 from sandes.store.schema import DirectoryRow as Row
 from sandes.store.schema import InvitationRow
 from sandes.store.standing import read_standing
@@ -207,28 +208,18 @@ class DirectoryStore:
         self, owner: AccountId, *, after: AccountId | None, most: int, now_seconds: int
     ) -> tuple[list[Invitation], AccountId | None]:
         """Return the accounts that `owner` has invited, by id, and the start of the next page, if there may be one."""
-        start: dict[str, Any] = {"ExclusiveStartKey": invitation_key(owner=owner, invited=after)} if after else {}
-        answer = self.client.query(
-            TableName=self.table,
-            KeyConditionExpression=f"{Row.PARTITION} = :owner AND begins_with({Row.SORT}, :invitations)",
-            ExpressionAttributeValues={
-                ":owner": account_key(owner)[Row.PARTITION],
-                ":invitations": {"S": _INVITATION_PREFIX},
-            },
-            Limit=most,
-            **start,
-        )
+        key, sort = account_key(owner), invitation_key(owner=owner, invited=after)[Row.SORT]["S"] if after else None
+        items, last = query_page(self.client, self.table, key, _INVITATION_PREFIX, after=sort, limit=most)
         found = [
             Invitation(
                 parse_account(item[Row.SORT]["S"].removeprefix(_INVITATION_PREFIX)),
                 int(item[InvitationRow.CREATED_AT]["N"]),
                 int(item[Row.VANISHES_AT]["N"]) if Row.VANISHES_AT in item else None,
             )
-            for item in answer["Items"]
+            for item in items
             if invitation_holds(item, now_seconds)
         ]
-        last = answer.get("LastEvaluatedKey")
-        return found, parse_account(last[Row.SORT]["S"].removeprefix(_INVITATION_PREFIX)) if last else None
+        return found, parse_account(last.removeprefix(_INVITATION_PREFIX)) if last else None
 
     def unblock(self, *, owner: AccountId, blocked: AccountId) -> None:
         """End a block, if there is one."""

@@ -9,6 +9,7 @@ from typing import Any
 from sandes.model.fanout import CHUNK_BYTES, ChunkDone, FanoutRecord
 from sandes.model.ids import base64url_text, parse_base64url
 from sandes.store.dynamo import Client, ConditionFailed, Item
+from sandes.store.queries import Query, query_rows
 from sandes.store.schema import FanoutRow as Row
 from sandes.store.transaction import Put, Update, write_one
 
@@ -106,28 +107,16 @@ class FanoutStore:
         """Return a post with its finished chunks, or None if it does not exist or has expired."""
         record: FanoutRecord | None = None
         done: dict[bytes, ChunkDone] = {}
-        start: dict[str, Any] = {}
-        while True:
-            answer = self.client.query(
-                TableName=self.table,
-                KeyConditionExpression=f"{Row.PARTITION} = :post",
-                FilterExpression=f"{Row.EXPIRES_AT} > :now",
-                ExpressionAttributeValues={
-                    ":post": post_key(post)[Row.PARTITION],
-                    ":now": {"N": str(now_seconds)},
-                },
-                **start,
-            )
-            for item in answer["Items"]:
-                sort = item[Row.SORT]["S"]
-                if sort == _POST_SORT:
-                    record = read_record(item)
-                else:
-                    chunk = parse_base64url(sort.removeprefix(_CHUNK_PREFIX))
-                    done[chunk] = ChunkDone(int(item[Row.DEVICES]["N"]), int(item[Row.LIVE]["N"]))
-            if "LastEvaluatedKey" not in answer:
-                return (record, done) if record else None
-            start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
+        values = {":post": post_key(post)[Row.PARTITION], ":now": {"N": str(now_seconds)}}
+        query = Query(self.table, f"{Row.PARTITION} = :post", values, filter=f"{Row.EXPIRES_AT} > :now")
+        for item in query_rows(self.client, query):
+            sort = item[Row.SORT]["S"]
+            if sort == _POST_SORT:
+                record = read_record(item)
+            else:
+                chunk = parse_base64url(sort.removeprefix(_CHUNK_PREFIX))
+                done[chunk] = ChunkDone(int(item[Row.DEVICES]["N"]), int(item[Row.LIVE]["N"]))
+        return (record, done) if record else None
 
 
 def read_record(item: Item) -> FanoutRecord:

@@ -46,6 +46,7 @@ from sandes.model.standing import Standing
 from sandes.store.directory import account_key, block_key, invitation_key
 from sandes.store.dynamo import Client, Item, batch_get
 from sandes.store.organisations import organisation_key
+from sandes.store.queries import Query, beginning, page_by_sort_key, query_page, query_pages
 from sandes.store.schema import DirectoryRow, GroupEventRow
 from sandes.store.schema import GroupRow as Row
 from sandes.store.standing import read_standing
@@ -176,22 +177,9 @@ class GroupStore:
         self, organisation: OrganisationId, *, unit: UnitId | None = None, after: str | None = None, limit: int
     ) -> tuple[list[ListedGroup], str | None]:
         """Return a page of the live groups of all units or of one, and the start of the next page. One query."""
-        partition = organisation_key(organisation)[DirectoryRow.PARTITION]
-        start: dict[str, Any] = {}
-        if after:
-            start = {"ExclusiveStartKey": {DirectoryRow.PARTITION: partition, DirectoryRow.SORT: {"S": after}}}
-        answer = self.client.query(
-            TableName=self.table,
-            KeyConditionExpression=f"{DirectoryRow.PARTITION} = :of AND begins_with({DirectoryRow.SORT}, :prefix)",
-            ExpressionAttributeValues={
-                ":of": partition,
-                ":prefix": {"S": _OF_UNIT_PREFIX + (f"{id_text(unit)}#" if unit else "")},
-            },
-            Limit=limit,
-            **start,
-        )
-        last = answer.get("LastEvaluatedKey")
-        return [read_listed_group(item) for item in answer["Items"]], last[DirectoryRow.SORT]["S"] if last else None
+        key, prefix = organisation_key(organisation), _OF_UNIT_PREFIX + (f"{id_text(unit)}#" if unit else "")
+        items, last = query_page(self.client, self.table, key, prefix, after=after, limit=limit)
+        return [read_listed_group(item) for item in items], last
 
     def facts(self, group: GroupId, viewer: AccountId, *, now_seconds: int) -> GroupFacts:
         """Return a group and the viewer's tie with one consistent read of three keys, whether or not they exist."""
@@ -243,30 +231,15 @@ class GroupStore:
 
         `after` is what the previous page returned.
         """
-        partition = group_key(group)[DirectoryRow.PARTITION]
-        first = _INVITATION_PREFIX if invitations else _MEMBER_PREFIX
-        start: dict[str, Any] = {}
-        if after is not None:
-            start = {"ExclusiveStartKey": {DirectoryRow.PARTITION: partition, DirectoryRow.SORT: {"S": after}}}
-        answer = self.client.query(
-            TableName=self.table,
-            KeyConditionExpression=(
-                f"{DirectoryRow.PARTITION} = :group AND {DirectoryRow.SORT} BETWEEN :first AND :last"
-            ),
-            ExpressionAttributeValues={
-                ":group": partition,
-                ":first": {"S": first},
-                ":last": {"S": f"{_MEMBER_PREFIX}~"},
-            },
-            ConsistentRead=True,
-            Limit=limit,
-            **start,
+        key, first = group_key(group), _INVITATION_PREFIX if invitations else _MEMBER_PREFIX
+        query = Query(
+            self.table,
+            f"{DirectoryRow.PARTITION} = :group AND {DirectoryRow.SORT} BETWEEN :first AND :last",
+            {":group": key[DirectoryRow.PARTITION], ":first": {"S": first}, ":last": {"S": f"{_MEMBER_PREFIX}~"}},
+            consistent=True,
         )
-        last = answer.get("LastEvaluatedKey")
-        return (
-            [read_member(item) if is_member(item) else read_invitation(item) for item in answer["Items"]],
-            last[DirectoryRow.SORT]["S"] if last else None,
-        )
+        items, last = page_by_sort_key(self.client, query, key, after=after, limit=limit)
+        return [read_member(item) if is_member(item) else read_invitation(item) for item in items], last
 
     def memberships(
         self, account: AccountId, *, after: GroupId | None = None, limit: int
@@ -289,24 +262,12 @@ class GroupStore:
     def _of_account(
         self, account: AccountId, prefix: str, after: GroupId | None, limit: int
     ) -> tuple[list[tuple[GroupId, Item]], GroupId | None]:
-        partition = account_key(account)[DirectoryRow.PARTITION]
-        start: dict[str, Any] = {}
-        if after is not None:
-            start = {"ExclusiveStartKey": _key(partition["S"], f"{prefix}{id_text(after)}")}
-        answer = self.client.query(
-            TableName=self.table,
-            KeyConditionExpression=f"{DirectoryRow.PARTITION} = :account AND begins_with({DirectoryRow.SORT}, :kind)",
-            ExpressionAttributeValues={":account": partition, ":kind": {"S": prefix}},
-            ConsistentRead=True,
-            Limit=limit,
-            **start,
-        )
+        def group(sort: str) -> GroupId:
+            return parse_group(sort.removeprefix(prefix))
 
-        def group(item: Item) -> GroupId:
-            return parse_group(item[DirectoryRow.SORT]["S"].removeprefix(prefix))
-
-        last = answer.get("LastEvaluatedKey")
-        return [(group(item), item) for item in answer["Items"]], group(last) if last else None
+        key, sort = account_key(account), f"{prefix}{id_text(after)}" if after is not None else None
+        items, last = query_page(self.client, self.table, key, prefix, after=sort, limit=limit, consistent=True)
+        return [(group(item[DirectoryRow.SORT]["S"]), item) for item in items], group(last) if last else None
 
     def _rows(self, keys: Sequence[Item]) -> Rows:
         return {_name(item): item for item in self._batch(keys)}
@@ -320,23 +281,9 @@ class GroupStore:
 
     def member_pages(self, group: GroupId, *, limit: int | None = None) -> Iterator[list[Member]]:
         """Yield all members, sorted by id, by consistent reads of up to 1 MB or `limit` rows each."""
-        members = f"{DirectoryRow.PARTITION} = :group AND begins_with({DirectoryRow.SORT}, :member)"
-        start: dict[str, Any] = {"Limit": limit} if limit else {}
-        while True:
-            answer = self.client.query(
-                TableName=self.table,
-                KeyConditionExpression=members,
-                ExpressionAttributeValues={
-                    ":group": group_key(group)[DirectoryRow.PARTITION],
-                    ":member": {"S": _MEMBER_PREFIX},
-                },
-                ConsistentRead=True,
-                **start,
-            )
-            yield [read_member(item) for item in answer["Items"]]
-            if "LastEvaluatedKey" not in answer:
-                return
-            start = start | {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
+        members = beginning(self.table, group_key(group), _MEMBER_PREFIX, consistent=True)
+        for items, _ in query_pages(self.client, members, limit=limit):
+            yield [read_member(item) for item in items]
 
 
 def read_listed_group(item: Item) -> ListedGroup:

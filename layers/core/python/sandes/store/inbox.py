@@ -22,11 +22,13 @@ from sandes.store.dynamo import (
     failed_condition,
     is_overload,
 )
+from sandes.store.queries import Query, query_pages
 from sandes.store.schema import BODY_SORT
 from sandes.store.schema import InboxRow as Row
 from sandes.store.transaction import Delete, Put, transact
 
 _PAGE_ROWS = 100
+_OF_INBOX = f"{Row.INBOX} = :inbox"
 
 logger = logging.getLogger(__name__)
 
@@ -124,35 +126,27 @@ class InboxStore:
         TTL deletes rows days late. A page whose rows have all expired is yielded empty, unless it is the last one, so
         that the caller can stop. The ids of expired rows are added to `expired`.
         """
-        start: dict[str, Any] = {}
-        while True:
-            answer = self.client.query(**self._rows(inbox), ConsistentRead=True, **start)
-            envelopes = [envelope for item in answer["Items"] if (envelope := _readable(item)) is not None]
+        rows = Query(self.table, _OF_INBOX, {":inbox": {"B": inbox}}, consistent=True)
+        for items, last in query_pages(self.client, rows, limit=_PAGE_ROWS):
+            envelopes = [envelope for item in items if (envelope := _readable(item)) is not None]
             unexpired = [envelope for envelope in envelopes if envelope.expires_at > now_seconds]
             if expired is not None:
                 expired += [envelope.id for envelope in envelopes if envelope.expires_at <= now_seconds]
-            is_last = "LastEvaluatedKey" not in answer
-            if unexpired or not is_last:
+            if unexpired or last:
                 yield unexpired
-            if is_last:
-                return
-            start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
 
     def pending(self, inbox: InboxId, *, now_seconds: int, consistent: bool = False) -> int:
         """Count the waiting envelopes in one page, up to 100. 0 means none; 1 may mean that only a drain can tell."""
-        asked = self._rows(inbox) | {"FilterExpression": f"{Row.EXPIRES_AT} > :now", "Select": "COUNT"}
-        asked |= {"ConsistentRead": consistent}
-        asked["ExpressionAttributeValues"] |= {":now": {"N": str(now_seconds)}}
-        answer = self.client.query(**asked)
+        answer = self.client.query(
+            TableName=self.table,
+            KeyConditionExpression=_OF_INBOX,
+            FilterExpression=f"{Row.EXPIRES_AT} > :now",
+            ExpressionAttributeValues={":inbox": {"B": inbox}, ":now": {"N": str(now_seconds)}},
+            Select="COUNT",
+            ConsistentRead=consistent,
+            Limit=_PAGE_ROWS,
+        )
         return answer["Count"] or int("LastEvaluatedKey" in answer)
-
-    def _rows(self, inbox: InboxId) -> dict[str, Any]:
-        return {
-            "TableName": self.table,
-            "KeyConditionExpression": f"{Row.INBOX} = :inbox",
-            "ExpressionAttributeValues": {":inbox": {"B": inbox}},
-            "Limit": _PAGE_ROWS,
-        }
 
     def remove_expired(self, inbox: InboxId, ids: Sequence[EnvelopeId], *, now_seconds: int) -> int:
         """Delete expired rows, up to 100 in each call, and return how many are gone.

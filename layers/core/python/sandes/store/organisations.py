@@ -24,6 +24,7 @@ from sandes.store.dynamo import (
     batch_get_many,
     waits,
 )
+from sandes.store.queries import Query, beginning, page_by_sort_key, query_page, query_rows
 from sandes.store.schema import ENDING, DirectoryRow
 from sandes.store.schema import OrganisationRow as Row
 from sandes.store.transaction import Add, Check, Delete, Operation, Put, Update, Writer, write_if
@@ -75,17 +76,9 @@ class OrganisationStore:
 
     def page(self, *, after: str | None, limit: int) -> tuple[list[Organisation], str | None]:
         """Return organisations by id and the start of the next page. A query and a batch of reads."""
-        start: dict[str, Any] = {"ExclusiveStartKey": _LIST | {DirectoryRow.SORT: {"S": after}}} if after else {}
-        answer = self.client.query(
-            TableName=self.table,
-            KeyConditionExpression=f"{DirectoryRow.PARTITION} = :list",
-            ExpressionAttributeValues={":list": _LIST[DirectoryRow.PARTITION]},
-            Limit=limit,
-            **start,
-        )
-        ids = [parse_organisation(item[DirectoryRow.SORT]["S"]) for item in answer["Items"]]
-        last = answer.get("LastEvaluatedKey")
-        return self.some(ids), last[DirectoryRow.SORT]["S"] if last else None
+        listed = Query(self.table, f"{DirectoryRow.PARTITION} = :list", {":list": _LIST[DirectoryRow.PARTITION]})
+        items, last = page_by_sort_key(self.client, listed, _LIST, after=after, limit=limit)
+        return self.some([parse_organisation(item[DirectoryRow.SORT]["S"]) for item in items]), last
 
     def some(self, ids: Sequence[OrganisationId]) -> list[Organisation]:
         """Return those of these organisations that exist, in their order, by consistent reads."""
@@ -152,23 +145,11 @@ class OrganisationStore:
 
         They come from an index: a unit that was just created or moved may be missing, or be at its old position.
         """
+        order = str(_order(after)) if after is not None else "-1"
+        values = {":in": {"S": _children_of(organisation, parent)}, ":after": {"N": order}}
         condition = f"{Row.PARENT_KEY} = :in AND {Row.ORDER} > :after"
-        last = str(_order(after)) if after is not None else "-1"
-        while True:
-            answer = self.client.query(
-                TableName=self.table,
-                IndexName=ENDING.name,
-                KeyConditionExpression=condition,
-                ExpressionAttributeValues={
-                    ":in": {"S": _children_of(organisation, parent)},
-                    ":after": {"N": last},
-                },
-                Limit=page,
-            )
-            yield from map(read_unit, answer["Items"])
-            if "LastEvaluatedKey" not in answer:
-                return
-            last = answer["LastEvaluatedKey"][Row.ORDER]["N"]
+        children = Query(self.table, condition, values, index=ENDING.name)
+        yield from map(read_unit, query_rows(self.client, children, limit=page))
 
     def units(
         self, organisation: OrganisationId, *, after: str | None, limit: int
@@ -177,12 +158,11 @@ class OrganisationStore:
 
         Return None if the organisation does not exist.
         """
-        start = organisation_key(organisation) | {DirectoryRow.SORT: {"S": after}} if after else None
-        answer = self._units(organisation, Limit=limit, **({"ExclusiveStartKey": start} if start else {}))
-        if not answer["Items"] and not after:
+        key = organisation_key(organisation)
+        items, last = query_page(self.client, self.table, key, _SORT, after=after, limit=limit, consistent=True)
+        if not items and not after:
             return None
-        last = answer.get("LastEvaluatedKey")
-        return [read_unit(item) for item in answer["Items"]], last[DirectoryRow.SORT]["S"] if last else None
+        return [read_unit(item) for item in items], last
 
     def names(self, places: Iterable[Place]) -> dict[Place, str]:
         """Return the names of those places that exist, with one call for every hundred."""
@@ -209,26 +189,8 @@ class OrganisationStore:
         """Read the row of the organisation, then those of its units, consistently; several reads are of different
         moments.
         """
-        items: list[Item] = []
-        start: dict[str, Any] = {}
-        while True:
-            answer = self._units(organisation, **start)
-            items += answer["Items"]
-            if "LastEvaluatedKey" not in answer:
-                return items
-            start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
-
-    def _units(self, organisation: OrganisationId, **page: Any) -> Any:
-        return self.client.query(
-            TableName=self.table,
-            KeyConditionExpression=f"{DirectoryRow.PARTITION} = :of AND begins_with({DirectoryRow.SORT}, :units)",
-            ExpressionAttributeValues={
-                ":of": organisation_key(organisation)[DirectoryRow.PARTITION],
-                ":units": {"S": _SORT},
-            },
-            ConsistentRead=True,
-            **page,
-        )
+        units = beginning(self.table, organisation_key(organisation), _SORT, consistent=True)
+        return [*query_rows(self.client, units)]
 
     def rename(self, organisation: OrganisationId, unit: UnitId, name: str, *, version: int | None = None) -> bool:
         """Rename a unit. Return False if it does not exist, or does not have this `version`."""

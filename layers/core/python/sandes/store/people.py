@@ -17,6 +17,7 @@ from sandes.model.verification import Verification
 from sandes.store.directory import DirectoryStore, account_key, block_key, invitation_holds, invitation_key
 from sandes.store.dynamo import Item, batch_get
 from sandes.store.organisations import organisation_key, read_organisation
+from sandes.store.queries import query_page
 from sandes.store.routing import RoutingStore, routes
 from sandes.store.schema import DirectoryRow, RoutingRow, WordRow
 from sandes.store.schema import ProfileRow as Row
@@ -152,14 +153,9 @@ class PeopleView:
         """Return officials with a word that begins with `word`, from at most `most` index entries, and whether these
         are all.
         """
-        answer = self.directory.client.query(
-            TableName=self.directory.table,
-            KeyConditionExpression=f"{DirectoryRow.PARTITION} = :of AND begins_with({DirectoryRow.SORT}, :word)",
-            ExpressionAttributeValues={":of": word_partition(organisation), ":word": {"S": word}},
-            Limit=most,
-        )
-        accounts = dict.fromkeys(AccountId(item[WordRow.ACCOUNT]["B"]) for item in answer["Items"])
-        return list(accounts), "LastEvaluatedKey" not in answer
+        key, directory = {DirectoryRow.PARTITION: word_partition(organisation)}, self.directory
+        items, last = query_page(directory.client, directory.table, key, word, after=None, limit=most)
+        return list(dict.fromkeys(AccountId(item[WordRow.ACCOUNT]["B"]) for item in items)), last is None
 
     def change(self, account: AccountId, change: ProfileChange) -> SelfDescription:
         """Change the data that a person has entered, and return them."""

@@ -17,6 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from sandes.model.ids import OrganisationId, id_text
 from sandes.model.statistics import KEEP_SECONDS, Batch, Counted, Depth, Step, period
 from sandes.store.dynamo import Client, ConditionFailed, StoreUnavailable
+from sandes.store.queries import Query, query_rows
 from sandes.store.schema import StatisticRow as Row
 from sandes.store.transaction import Put, Update, transact, write_if
 
@@ -91,24 +92,16 @@ class StatisticsStore:
 
     def read(self, scope: str, first: str, last: str) -> dict[str, dict[str, int]]:
         """Return the counts by period from `first` to `last`, both included. Periods without counts are left out."""
-        found: dict[str, dict[str, int]] = {}
-        start: dict[str, Any] = {}
-        while True:
-            answer = self.client.query(
-                TableName=self.table,
-                KeyConditionExpression=f"{Row.SCOPE} = :scope AND {Row.PERIOD} BETWEEN :first AND :last",
-                ExpressionAttributeValues={":scope": {"S": scope}, ":first": {"S": first}, ":last": {"S": last}},
-                **start,
-            )
-            for item in answer["Items"]:
-                found[item[Row.PERIOD]["S"]] = {
-                    name.removeprefix(Row.COUNT): int(value["N"])
-                    for name, value in item.items()
-                    if name.startswith(Row.COUNT)
-                }
-            if "LastEvaluatedKey" not in answer:
-                return found
-            start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
+        condition = f"{Row.SCOPE} = :scope AND {Row.PERIOD} BETWEEN :first AND :last"
+        query = Query(self.table, condition, {":scope": {"S": scope}, ":first": {"S": first}, ":last": {"S": last}})
+        return {
+            item[Row.PERIOD]["S"]: {
+                name.removeprefix(Row.COUNT): int(value["N"])
+                for name, value in item.items()
+                if name.startswith(Row.COUNT)
+            }
+            for item in query_rows(self.client, query)
+        }
 
     # Counts that functions have made themselves, to be added up from the stream
 
