@@ -132,7 +132,7 @@ class Engine:
 
     @classmethod
     def running_in(cls, folder: Path) -> Self:
-        """Return the engine that another process keeps running in `folder`. Raises EngineError if there is none."""
+        """Return the engine that another process keeps running in `folder`. Raise EngineError if there is none."""
         port = former_port(folder / "port")
         engine = cls(folder, port or 0)
         if port is None or not engine._healthy():

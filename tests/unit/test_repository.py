@@ -4,6 +4,7 @@ that readers of the docs create.
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import tomllib
@@ -11,8 +12,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent.parent
 OPTIONS = r"--(?:session|credentials|keys?|output|out|export)"
-DESCRIBED = ("layers", "functions", "tests")
+DESCRIBED = ("layers", "functions", "infra", "sdk", "tools", "tests")
 FRAGMENT = re.compile(r':\n +r?"""(?:What|Of|For|By|Who|As|How|Whether)\b.*')
+NOT_IMPERATIVE = re.compile(
+    r"(?:A|An|All|At|Each|Every|False|From|If|In|It|None|Not|On|One|So|The|These|This|To|True|When|Where|Which|With"
+    r"|\w+[^s]s)\b"
+)
 
 
 def created_by_the_docs() -> set[str]:
@@ -74,3 +79,17 @@ def test_docstrings_of_functions_and_classes_begin_with_a_verb_and_are_no_fragme
     assert len(files) > 500
     found = {str(file.relative_to(ROOT)): FRAGMENT.findall(file.read_text()) for file in files}
     assert {name: fragments for name, fragments in found.items() if fragments} == {}
+
+
+def test_docstrings_of_functions_outside_the_tests_begin_in_the_imperative() -> None:
+    """Accept "Return the row.", and refuse "The row.", "Returns the row." and "Raises NotFound."."""
+    found = [
+        f"{file.relative_to(ROOT)}: {node.name}: {text.splitlines()[0]}"
+        for folder in DESCRIBED
+        if folder != "tests"
+        for file in sorted((ROOT / folder).rglob("*.py"))
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and NOT_IMPERATIVE.match(text := ast.get_docstring(node) or "")
+    ]
+    assert found == []

@@ -131,7 +131,7 @@ class Administration:
                 raise
             return
         if state == "verified":
-            officer.post("people", account, "revoke", body={"reason": "the demonstration begins anew"})
+            officer.post("people", account, "revoke", body={"reason": "the demonstration starts again"})
 
     def _checked(self, officer: AdminClient, organisation: str) -> dict[str, Any]:
         made = officer.post("imports", body={"organisation": organisation, "format": "csv"})

@@ -53,7 +53,7 @@ class Apps:
                 right = await app.otps.check(sent.id, otp.code)
                 check(right.result == "approved", f"the right code was {right.result}")
                 void = await _next(events, Voided)
-                check(otp.id in void.ids, "another message turned void")
+                check(otp.id in void.ids, "another message became invalid")
                 say(f"the right code: {right.result}; on the phone it is invalid now: {void.reason}")
             async with step("Somebody without Sandes gets the same answer, and the code by SMS"):
                 before = len(self.engine.sms_to(STRANGER))

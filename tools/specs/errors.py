@@ -323,7 +323,7 @@ ADVICE: dict[ErrorCode, Advice] = {
 
 
 def errors_page() -> str:
-    """Render docs/errors.md. Raises KeyError for a code of the registry without advice."""
+    """Render docs/errors.md. Raise KeyError for a code of the registry without advice."""
     rows = [
         f"| `{code.value}` | {code.http_status} | {code.text} | {ADVICE[code].cause} | {ADVICE[code].action} |"
         for code in sorted(ErrorCode, key=lambda code: code.value)

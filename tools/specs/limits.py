@@ -118,7 +118,7 @@ def _times() -> list[tuple[str, str]]:
 
 
 def limits_page() -> str:
-    """Render docs/limits.md. Raises KeyError for a rate limit that is not described."""
+    """Render docs/limits.md. Raise KeyError for a rate limit that is not described."""
     rates = [
         f"| {COUNTED[limit].what} | {COUNTED[limit].subject} | {limit.burst:,} | {_duration(limit.interval_ms)} |"
         for limit in Limit

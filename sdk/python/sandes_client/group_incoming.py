@@ -202,7 +202,7 @@ class GroupIncoming:
             self._emit(received)
 
     async def _body(self, pointer: BodyPointer) -> bytes | None:
-        """Return the opened body, or None if it is gone for good. Raise _NotNow or DeviceStopped."""
+        """Return the opened body, or None if it is permanently gone. Raise _NotNow or DeviceStopped."""
         refusals = 0
         while True:
             try:

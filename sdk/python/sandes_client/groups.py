@@ -195,7 +195,7 @@ class Groups:
             try:
                 version = await self._read_anew(group)
             except (ApiError, Unreachable) as error:
-                logger.warning("a group could not be read anew and is asked for later: %s", error)
+                logger.warning("a group could not be refreshed now and is read later: %s", error)
                 tried += 1
                 if tried >= READ_TRIES:
                     return
@@ -218,7 +218,7 @@ class Groups:
             return heard
         if fresh.version < heard:
             self._keep(fresh)
-            raise Unreachable("the service answered with an older version than it has told of")
+            raise Unreachable("the service answered with an older version than it has announced")
         was_in = stored is not None and (stored.details or {}).get("role") is not None
         if was_in and fresh.role is None:  # an open group is visible to people outside it
             self._store.groups.left_at(group, fresh.version, now_ms=self._server_clock.now_ms())

@@ -188,7 +188,7 @@ def otp_send(
     credentials: Credentials = None,
     as_json: AsJson = False,
 ) -> None:
-    """Send a code. Prints its state, and the id for checking it."""
+    """Send a code, and print its state and the id for checking it."""
     with _client(credentials) as client:
         sent = client.otps.send(
             to,
@@ -220,7 +220,7 @@ def otp_check(
     credentials: Credentials = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check a code. Exits with status 0 only if it is approved, and with 3 if it is not."""
+    """Check a code. Exit with status 0 only if it is approved, and with 3 if it is not."""
     given = (code if code is not None else sys.stdin.readline()).strip()
     if not re.fullmatch("[0-9]{6,8}", given):
         raise typer.BadParameter("a code has 6 to 8 digits", param_hint="CODE")
@@ -275,7 +275,7 @@ def message_send(
     credentials: Credentials = None,
     as_json: AsJson = False,
 ) -> None:
-    """Send a message from a template or with your own text. Prints its state and id."""
+    """Send a message from a template or with your own text, and print its state and id."""
     content = _content(text, template, version, language, category)
     with _client(credentials) as client:
         sent = client.messages.send(

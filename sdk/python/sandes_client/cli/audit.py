@@ -91,7 +91,7 @@ def verify_command(
     part: Annotated[bool, typer.Option("--part", help="Accept a file that begins after entry 1.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Verify a chain. Checks the place and signature of every entry, up to the last one that a head confirms."""
+    """Verify a chain. Check the place and signature of every entry, up to the last one that a head confirms."""
     allowed = [_numbers(given) for given in withheld or []]
     with failures_as_lines():
         keys = public_keys(_key(given) for given in key)
@@ -134,7 +134,9 @@ def export(
                 while lines := _export(client, organisation, after):
                     last = _number_in(lines.removesuffix(b"\n").rpartition(b"\n")[2], "the answer")
                     if last <= after:
-                        raise CommandFailed("bad_answer", f"entries after {after} were asked for, {last} came")
+                        raise CommandFailed(
+                            "bad_answer", f"entries after {after} were requested, but the answer ends at {last}"
+                        )
                     opened.write(lines)
                     after = last
                     before += lines.count(b"\n")

@@ -96,7 +96,7 @@ def import_check(
     wait: Wait = True,
     as_json: AsJson = False,
 ) -> None:
-    """Upload a file and check it. Nothing is changed. Prints what a commit would do, and the errors found.
+    """Upload a file and check it. Nothing is changed. Print what a commit would do, and the errors found.
 
     Ctrl-C ends the command, not the check. `import show` continues from the id.
     """
@@ -211,7 +211,7 @@ def import_cancel(ctx: typer.Context, id: ImportId, *, yes: Yes = False, as_json
 
 
 def lost_with(now: Answer) -> str:
-    """Return a text that says what a cancellation loses for good, or an empty text before the commit."""
+    """Return a text that says what a cancellation loses permanently, or an empty text before the commit."""
     if now["state"] not in ("committing", "completed"):
         return ""
     left, nominated = now["valid"] - now["done"], now["counts"].get("nominated", 0)
