@@ -14,7 +14,8 @@ import pytest
 
 from tests.support import published
 from tools.backstage import Backstage
-from tools.engine import Deployment, Engine, deploy
+from tools.engine import Deployment, Engine
+from tools.snapshots import start_deployed
 
 _ENGINE = os.environ.get("PYTEST_XDIST_WORKER") or os.environ.get("TEST_ENGINE", "test")
 TESTS = Path(__file__).parent
@@ -70,15 +71,10 @@ _NOTHING = (lambda: None).__code__
 def deployment(request: pytest.FixtureRequest) -> Iterator[Deployed]:
     if "not engine" in request.config.option.markexpr:
         pytest.fail("a test needs the engine and is not marked: it has to name the fixture `deployment`")
-    engine = Engine(FOLDER)
-    engine.forget()
-    engine.start()
+    engine = Engine(FOLDER, enforce_iam=True)
     try:
-        stack = deploy(engine)
+        stack = start_deployed(engine)
         _keep_heads_by_hand(engine)
-        engine.stop()
-        engine.enforce_iam = True
-        engine.start()
         published.engine_urls.update((stack.http_url, stack.websocket_url))
         yield Deployed(engine, stack)
     finally:

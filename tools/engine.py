@@ -18,7 +18,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Self
@@ -283,11 +283,8 @@ def deploy(engine: Engine, say: Say = lambda _: None) -> Deployment:
     assembly = engine.folder / "cdk.out"
     outputs = engine.folder / "outputs.json"
     deployed = engine.folder / "deployed"
-    try:
-        build_layer("local")
-    except subprocess.CalledProcessError as error:
-        raise EngineError("pip could not build the vendor layer: see above") from error
-    fingerprint = _fingerprint(engine.port)
+    build_vendor_layer()
+    fingerprint = digest_of(deployed_files(), sys.version, str(engine.port))
     if deployed.exists() and not _stands(engine):
         raise EngineError(
             f"the state in {engine.folder} is damaged, as after a kill -9: remove that folder and start again"
@@ -382,6 +379,7 @@ def _cdk(engine: Engine, step: str, *arguments: str) -> None:
         "CDK_DEFAULT_ACCOUNT": ACCOUNT,
         "CDK_DEFAULT_REGION": REGION,
         "CDK_DISABLE_CLI_TELEMETRY": "true",
+        "JSII_RUNTIME_PACKAGE_CACHE_ROOT": str(ROOT / ".local" / "jsii"),  # 200 MB that all engines can share
         "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "20",
     }
     with log.open("wb") as output:
@@ -399,12 +397,30 @@ def _cdk(engine: Engine, step: str, *arguments: str) -> None:
         raise EngineError(f"cdk {step} failed; the end of {log}:\n{tail}")
 
 
-def _fingerprint(port: int) -> str:
-    """Return a hash of everything from which a deployment is made."""
-    digest = hashlib.sha256(f"{port} {sys.version}".encode())
-    sources = [ROOT / "cdk.json", ROOT / "infra" / "stages.toml", ROOT / "build" / "vendor-local.stamp"]
+def build_vendor_layer() -> None:
+    """Build the packages that functions import, unless they are current. Raises EngineError."""
+    try:
+        build_layer("local")
+    except subprocess.CalledProcessError as error:
+        raise EngineError("pip could not build the vendor layer: see above") from error
+
+
+def deployed_files() -> list[Path]:
+    """List the files that a deployment is made from. The stamp stands for the vendor layer."""
+    files = [ROOT / "cdk.json", ROOT / "build" / "vendor-local.stamp"]
     for folder in ("infra", "functions", "layers"):
-        sources += sorted((ROOT / folder).rglob("*.py"))
-    for source in sources:
-        digest.update(str(source.relative_to(ROOT)).encode() + b"\0" + source.read_bytes())
+        files += sorted(file for file in (ROOT / folder).rglob("*") if _is_deployed(file))
+    return files
+
+
+def _is_deployed(file: Path) -> bool:
+    return file.is_file() and file.suffix != ".pyc" and "__pycache__" not in file.parts
+
+
+def digest_of(files: Iterable[Path], *facts: str) -> str:
+    """Return the digest of the names and contents of files of this project, and of further facts."""
+    digest = hashlib.sha256("\0".join(facts).encode())
+    for file in files:
+        content = file.read_bytes()
+        digest.update(f"\0{file.relative_to(ROOT)}\0{len(content)}\0".encode() + content)
     return digest.hexdigest()

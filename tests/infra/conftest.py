@@ -13,9 +13,13 @@ import pytest
 
 from infra.stages import StageSettings
 
-os.environ.setdefault("JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION", "20")  # read when jsii starts
-
 ROOT = Path(__file__).parent.parent.parent
+JSII = {
+    "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "20",
+    "JSII_RUNTIME_PACKAGE_CACHE_ROOT": str(ROOT / ".local" / "jsii"),  # shared with the deployments on engines
+}
+for name, value in JSII.items():
+    os.environ.setdefault(name, value)  # read when jsii starts
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from sandes.edge import settings
 from sandes.groups.group_events import NET_SECONDS
 from sandes.store.changes import FILTERS
 from sandes.store.schema import TABLES, Table
-from tests.infra.conftest import ROOT, Synthesised
+from tests.infra.conftest import JSII, ROOT, Synthesised
 
 SPECS = {spec.logs_as: spec for spec in FUNCTIONS}
 
@@ -446,6 +446,6 @@ def test_webhooks_go_to_no_private_network_but_to_loopback_on_the_local_engine(
 
 def test_synthesis_needs_no_credentials_and_no_account(tmp_path: Path) -> None:
     scrubbed = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "AWS_EC2_METADATA_DISABLED": "true"}
-    scrubbed |= {"JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "20", "CDK_OUTDIR": str(tmp_path / "out")}
+    scrubbed |= {**JSII, "CDK_OUTDIR": str(tmp_path / "out")}
     subprocess.run([sys.executable, "-m", "infra.app"], cwd=ROOT, env=scrubbed, check=True, capture_output=True)
     assert (tmp_path / "out" / "Sandes-dev.template.json").exists()

@@ -70,8 +70,9 @@ async def test_every_probe_holds_on_a_deployed_stage(deployment: Deployed, monke
     """
     monkeypatch.setattr(published, "engine_urls", {deployment.stack.http_url})
     monkeypatch.setattr(smoke, "GUARDED_KEYS", {})
+    session = session_of(deployment)
     later = time.time() + FRESH_SECONDS + 1
-    stage = replace(stage_of(deployment, new_phone()), session=session_of(deployment), now=lambda: later)
+    stage = replace(stage_of(deployment, new_phone()), session=session, now=lambda: later)
     expected = {probe.__name__.replace("_", " "): ("yes", "") for probe in PROBES}
     expected[FEDERATED] = ("skipped", "a stage with a provider (docs/runbook.md, Federation)")
     assert outcomes(await run(stage)) == expected
