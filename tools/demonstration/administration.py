@@ -268,8 +268,9 @@ def _every(client: AdminClient, name: str, path: str) -> list[dict[str, Any]]:
 
 
 def _is_known(client: AdminClient) -> bool:
-    """Return whether the service knows the device. It does not if a newer engine rebuilt its tables but
-    kept the pool.
+    """Return whether the service knows the administrator.
+
+    It does not if a newer engine rebuilt its tables but kept the pool.
     """
     try:
         client.me()

@@ -179,7 +179,7 @@ def group_roster(
     credentials: Credentials = None,
     as_json: AsJson = False,
 ) -> None:
-    """Replace the members of a group by those in a file of up to 100,000 rows.
+    """Replace all members by those in a file. It has up to 100,000 rows.
 
     The file has the columns phone or account, and optionally role (admin or member). Rows with errors are printed with
     their line and left out, so the people in them are removed from the group. The command asks before it removes more

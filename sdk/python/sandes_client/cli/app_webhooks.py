@@ -123,7 +123,7 @@ def webhook_remove(
 
 @webhook.command("test")
 def webhook_test(webhook: WebhookId, *, credentials: Credentials = None, as_json: AsJson = False) -> None:
-    """Post a `webhook.test` event to a webhook, and print the command that shows the result."""
+    """Post a test event to a webhook. Its type is `webhook.test`. The command prints how to see the result."""
     with _client(credentials) as client:
         sent = client.webhooks.test(webhook)
     _say(_pending_line(webhook, sent), sent, as_json)
@@ -180,7 +180,7 @@ def webhook_redeliver(
     credentials: Credentials = None,
     as_json: AsJson = False,
 ) -> None:
-    """Post an event of the last 30 days to a webhook again, and print the command that shows the result."""
+    """Post an event to a webhook again. It must be of the last 30 days. The command prints how to see the result."""
     with _client(credentials) as client:
         sent = client.webhooks.redeliver(webhook, event)
     _say(_pending_line(webhook, sent), sent, as_json)
@@ -207,7 +207,7 @@ def webhook_listen(
     credentials: Credentials = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show the app's events as they happen, and post them to a program on this machine, signed like
+    """Show the app's events as they happen. The command can also post them to a program on this machine, signed like
     webhooks.
 
     You need no public address, because the command reads the events from the app's feed. If the service does not

@@ -188,7 +188,7 @@ def otp_send(
     credentials: Credentials = None,
     as_json: AsJson = False,
 ) -> None:
-    """Send a code, and print its state and the id for checking it."""
+    """Send a code. Print its state, and the id for checking it."""
     with _client(credentials) as client:
         sent = client.otps.send(
             to,
@@ -235,7 +235,7 @@ def otp_check(
 def otp_resend(
     id: OtpId, *, idempotency_key: Key = None, credentials: Credentials = None, as_json: AsJson = False
 ) -> None:
-    """Send a new code in place of the old one, which becomes invalid."""
+    """Send a new code. The old one becomes invalid."""
     with _client(credentials) as client:
         sent = client.otps.resend(id, idempotency_key=idempotency_key)
     _say(_otp_line(sent), sent, as_json)
@@ -275,7 +275,7 @@ def message_send(
     credentials: Credentials = None,
     as_json: AsJson = False,
 ) -> None:
-    """Send a message from a template or with your own text, and print its state and id."""
+    """Send a message. Take the text from a template or give your own. The command prints its state and id."""
     content = _content(text, template, version, language, category)
     with _client(credentials) as client:
         sent = client.messages.send(
@@ -392,7 +392,7 @@ def batch_send(
     credentials: Credentials = None,
     as_json: AsJson = False,
 ) -> None:
-    """Send a message to everybody in a file of up to 100,000 rows, with a progress bar.
+    """Send a message to everybody in a file. The file has up to 100,000 rows, and a progress bar is shown.
 
     The file has the columns phone or account, optionally client_ref, and one column for each variable of the template.
     Ctrl-C ends the command, not the batch. `status` and `results` continue from its id.
@@ -451,7 +451,9 @@ def batch_results(
     credentials: Credentials = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show the result of each row: row number, state, message id or reason, and reference, separated by tabs."""
+    """Show the result of each row. The columns are row number, state, message id or reason, and reference, separated by
+    tabs.
+    """
     with _client(credentials) as client:
         for row in client.batches.results(id):
             if not faults or row.status != "accepted":
@@ -495,7 +497,7 @@ def _progress() -> Generator[Any]:
 
 @apps.command()
 def status(*, credentials: Credentials = None, as_json: AsJson = False) -> None:
-    """Show what is left of the app's quotas, and its approved templates.
+    """Show remaining quotas and approved templates.
 
     The figures are approximate, because the service reserves messages for the app in blocks and counts whole blocks as
     used.

@@ -40,7 +40,7 @@ class Line:
 
 
 class Conversation(Protocol):
-    """Is the source of messages and their destination."""
+    """Is a source and destination of messages."""
 
     @property
     def title(self) -> str: ...

@@ -133,7 +133,7 @@ def _lines(group: Group) -> list[str]:
 
 @groups.command("members", epilog=COMMON_EPILOG)
 def members(ctx: typer.Context, group: GroupId, *, as_json: AsJson = False) -> None:
-    """List the members of a group and the people who are invited."""
+    """List members and invited people of a group."""
 
     async def work(session: Session) -> None:
         async with session.device() as device:

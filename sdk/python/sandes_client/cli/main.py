@@ -207,7 +207,7 @@ def _at_terminal() -> bool:
 
 @link_app.command("show", epilog=COMMON_EPILOG)
 def link_show(ctx: typer.Context) -> None:
-    """Show a link, as QR code and text, with which another device can join within ten minutes."""
+    """Show a link for another device. It is shown as QR code and text, and the device can join within ten minutes."""
     run(_link_show(ctx.obj))
 
 
@@ -335,7 +335,7 @@ def outbox(
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Send the messages in the outbox, and list those that still wait.
+    """Send waiting messages, and list the rest.
 
     Every command that connects (send, group send, inbox, chat) also sends them.
     """
@@ -368,7 +368,7 @@ def chat(
     *,
     group: Annotated[str | None, typer.Option(help="Id of a group, instead of TO.")] = None,
 ) -> None:
-    """Write with one account, or in a group, on the whole screen. Ctrl-Q ends the chat.
+    """Chat with one account, or in a group. The chat uses the whole screen, and Ctrl-Q ends it.
 
     ✔ marks officials whom an organisation has verified. Other people choose their names themselves.
     """

@@ -34,7 +34,7 @@ AdministratorId = Annotated[
 def access_reset(
     ctx: typer.Context, administrator: AdministratorId, *, reason: Reason, as_json: AsJson = False
 ) -> None:
-    """Request an access reset for an administrator who has lost the second factor.
+    """Request the reset of a lost second factor.
 
     An officer of another unit approves the request. The administrator gets an e-mail and can object for 24 hours. After
     that, their password and authenticator are replaced, and they get a temporary password. Their roles stay.
@@ -44,7 +44,7 @@ def access_reset(
 
 @access.command("show")
 def access_show(ctx: typer.Context, administrator: AdministratorId, *, as_json: AsJson = False) -> None:
-    """Show a reset that two officers have approved, and when it takes effect."""
+    """Show a reset, and when it takes effect. Two officers have approved it."""
     with failures_as_lines():
         try:
             with ctx.obj.admin() as api:
@@ -72,7 +72,9 @@ def _asked_for(desk: Desk, administrator: str) -> str | None:
 def access_confirm(
     ctx: typer.Context, administrator: AdministratorId, *, yes: Yes = False, as_json: AsJson = False
 ) -> None:
-    """Confirm a reset as a third person, a platform administrator. It then takes effect within minutes."""
+    """Confirm a reset as a third person. Only a platform administrator can do this. It then takes effect within
+    minutes.
+    """
     with failures_as_lines():
         confirm(f"Reset the access of {administrator} without waiting for an objection?", yes=yes)
     _show(ctx.obj.post("people", administrator, "access-reset", "confirm"), as_json)
@@ -94,7 +96,8 @@ def access_object(ctx: typer.Context) -> None:
 
 @access.command("change-authenticator")
 def access_change_authenticator(ctx: typer.Context, *, yes: Yes = False) -> None:
-    """Set up a new authenticator while you still have the old one, for example before you change your phone.
+    """Set up a new authenticator. You need the old one, so do this before you change your phone, for
+    example.
 
     The command signs you in with the old authenticator, removes it, and signs you in again to set up the new one.
     """

@@ -45,8 +45,8 @@ def administrator_create(
     ] = ROLES[0],
     as_json: AsJson = False,
 ) -> None:
-    """Invite a platform administrator by e-mail, or send the invitation again. An approval needs two administrators of
-    different units.
+    """Invite a platform administrator by e-mail. If they exist, the invitation is sent again. An approval needs two
+    administrators of different units.
     """
     with failures_as_lines():
         made = ctx.obj.operate("administrator.create", email=email, name=name, unit=unit, role=role)
@@ -79,7 +79,7 @@ def administrator_remove(
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Remove all roles of a platform administrator immediately, and end their sign-in."""
+    """Remove all roles of an administrator. This takes effect immediately, and ends their sign-in."""
     with failures_as_lines():
         confirm(f"Remove all roles of {who}?", yes=yes)
         done = ctx.obj.operate("administrator.remove", **{"email" if "@" in who else "administrator": who})
@@ -120,7 +120,7 @@ def logout(ctx: typer.Context) -> None:
 
 
 def token(ctx: typer.Context) -> None:
-    """Print an access token of the current sign-in, for calls by hand. It is valid for at most a quarter of an hour.
+    """Print an access token for calls by hand. It is valid for at most a quarter of an hour.
 
     Example: curl --oauth2-bearer "$(sandes-admin token)" "$HTTP_URL/admin/v1/me"
     """
@@ -130,7 +130,7 @@ def token(ctx: typer.Context) -> None:
 
 
 def whoami(ctx: typer.Context, *, as_json: AsJson = False) -> None:
-    """Show who is signed in, and which roles they have at which units."""
+    """Show who is signed in, with their roles. Each role is shown with its unit."""
     me = ctx.obj.get("me")
     lines = [f"{me['name']} <{me['email']}>, administrator {me['administrator']}", f"  works in {_place(me['home'])}"]
     for one in me["assignments"]:

@@ -115,7 +115,7 @@ def approval_list(
     limit: Limit = 50,
     as_json: AsJson = False,
 ) -> None:
-    """List approvals, the newest first: your own requests, and those that you may see or decide."""
+    """List approvals, the newest first. The list has your own requests, and those that you may see or decide."""
     if everywhere and organisation:
         raise typer.BadParameter("give either --everywhere or --organisation", param_hint="--everywhere")
 
@@ -136,7 +136,7 @@ def approval_list(
 
 @approval.command("show")
 def approval_show(ctx: typer.Context, approval: ApprovalId, *, as_json: AsJson = False) -> None:
-    """Show what an approval would change, whom it concerns, and its state."""
+    """Show an approval. It says what would change, whom it concerns, and its state."""
     shown = ctx.obj.get("approvals", approval)
     named = [] if as_json else _named_lines(_whom(ctx.obj, shown))
     say("\n".join([_lines(shown), *named]), shown, as_json)
@@ -144,7 +144,7 @@ def approval_show(ctx: typer.Context, approval: ApprovalId, *, as_json: AsJson =
 
 @approval.command("approve", epilog=examples("approval approve aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"))
 def approval_approve(ctx: typer.Context, approval: ApprovalId, *, yes: Yes = False, as_json: AsJson = False) -> None:
-    """Show what someone from another unit has requested, and carry it out once you confirm it."""
+    """Approve a request from another unit. The command shows it first, and asks you to confirm."""
     if not yes:
         shown = ctx.obj.get("approvals", approval)
         whom = _whom(ctx.obj, shown)

@@ -333,7 +333,7 @@ def webhook_change(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Change a webhook's address or events, or pause or resume it. Address and events need a fresh sign-in."""
+    """Change, pause or resume a webhook. A new address or other events need a fresh sign-in."""
     body = given(url=url, events=event or None, paused=paused)
     if not body:
         raise typer.BadParameter("say what to change", param_hint="--url, --event, --pause, --resume")

@@ -59,7 +59,7 @@ def group_list(
     limit: Limit = 250,
     as_json: AsJson = False,
 ) -> None:
-    """List the official groups of an organisation or of one unit."""
+    """List official groups. They belong to an organisation or to one unit."""
     found = ctx.obj.every("groups", "groups", limit=limit, **ctx.obj.place("groups", organisation, unit))
     shown = ("group", "name", "audience", "unit")
     columns = [Shown(name, field(name), whole=name in ("group", "unit")) for name in shown]
@@ -122,7 +122,7 @@ def group_change(
     version: Version = None,
     as_json: AsJson = False,
 ) -> None:
-    """Change a group's name, who may post to it, or whether it is open."""
+    """Change a group. You can change its name, who may post to it, and whether it is open."""
     body = given(name=name, posting=posting, open=open)
     if not body:
         raise typer.BadParameter("say what to change", param_hint="--name, --posting, --open")

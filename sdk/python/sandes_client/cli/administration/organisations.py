@@ -73,7 +73,7 @@ OfficerName = Annotated[str, typer.Option("--officer-name", help="The officer's 
 
 @organisation.command("list", epilog=examples("organisation list", "organisation list --json"))
 def organisation_list(ctx: typer.Context, *, limit: Limit = 250, as_json: AsJson = False) -> None:
-    """List the organisations in which you have a role, or all if you may read all."""
+    """List your organisations. These are the ones in which you have a role, or all if you may read all."""
     found = ctx.obj.every("organisations", "organisations", limit=limit)
     columns = [
         Shown("organisation", field("id"), whole=True),
@@ -105,7 +105,7 @@ def organisation_create(
 
 @organisation.command("show", epilog=examples("organisation show", "organisation show aaaaaaaaaaaaa"))
 def organisation_show(ctx: typer.Context, organisation: OwnOrOther = None, *, as_json: AsJson = False) -> None:
-    """Show an organisation's name, creation time, mail domains and version."""
+    """Show an organisation. Its name, creation time, mail domains and version are printed."""
     _organisation(ctx.obj.get("organisations", organisation or ctx.obj.home()), as_json)
 
 
@@ -145,7 +145,7 @@ def organisation_change(
     version: Version = None,
     as_json: AsJson = False,
 ) -> None:
-    """Change the name of an organisation, or request other mail domains."""
+    """Change name or mail domains. Other mail domains need an approval."""
     domains = [] if any_mail_domain else mail_domain or None
     if (name is not None) + bool(mail_domain) + any_mail_domain != 1:
         raise typer.BadParameter("give one of them", param_hint="--name, --mail-domain, --any-mail-domain")
@@ -178,7 +178,7 @@ def organisation_policy(
     version: Version = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show or set the widest audience for fields of the organisation's officials. People may choose to show less."""
+    """Show or set audiences of officials' fields. These are the widest audiences; people may choose to show less."""
     audiences = checked_audiences(show)
     path = ("organisations", organisation or ctx.obj.home(), "visibility")
     body = {"audiences": audiences}
@@ -223,7 +223,7 @@ def officer_appoint(
     ],
     as_json: AsJson = False,
 ) -> None:
-    """Request another nodal officer for an organisation that has fewer than two."""
+    """Request another nodal officer. The organisation must have fewer than two."""
     body = {"email": email, "name": name, "home": unit}
     asked(ctx.obj, ctx.obj.post("organisations", organisation, "officers", body=body), as_json)
 
@@ -237,7 +237,7 @@ def unit_list(
     limit: Limit = 10_000,
     as_json: AsJson = False,
 ) -> None:
-    """Show a unit and everything below it as a tree, with the number of officials and groups in each unit."""
+    """Show units as a tree. It begins at one unit, and has the number of officials and groups in each unit."""
     found = ctx.obj.every("units", "units", limit=limit, **ctx.obj.place("units", organisation, unit))
     for one in _as_tree(list(found)):
         say(_line(one), one, as_json)
@@ -321,7 +321,7 @@ def unit_change(
     version: Version = None,
     as_json: AsJson = False,
 ) -> None:
-    """Change the name of a unit, or move it to another parent in the organisation."""
+    """Change a unit's name, or move the unit. The new parent must be in the same organisation."""
     body = given(name=name, parent=parent)
     if not body:
         raise typer.BadParameter("say what to change", param_hint="--name, --parent")
@@ -338,7 +338,7 @@ def unit_remove(
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Remove a unit that has no units, officials, groups or apps."""
+    """Remove an empty unit. It must have no units, officials, groups or apps."""
     with failures_as_lines():
         confirm(f"Remove unit {unit}?", yes=yes)
     ctx.obj.delete("units", unit, version=version, organisation=organisation)

@@ -276,7 +276,7 @@ def person_reset_devices(
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Unlink all devices of an account, for example after a theft. The person must register again."""
+    """Unlink all devices of an account. This helps after a theft, for example. The person must register again."""
     with failures_as_lines():
         confirm(f"Unlink all devices of {who}?", yes=yes)
     account = _account(ctx.obj, who, organisation, unit)
@@ -305,7 +305,7 @@ def person_hide(
     version: Version = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show fields of one person to a narrower audience than the organisation's policy allows."""
+    """Narrow the audience of a person's fields. The organisation's policy sets the widest audience."""
     hidden: dict[str, str | None] = {}
     for name, audience in pairs(fields).items():
         if name not in FIELDS or audience not in (*AUDIENCES, AS_ORGANISATION):
@@ -394,7 +394,7 @@ def request_list(
     limit: Limit = 250,
     as_json: AsJson = False,
 ) -> None:
-    """List open requests to be verified, the oldest first within a unit."""
+    """List open requests to be verified. Within a unit, the oldest comes first."""
     state = "decided" if decided else "open"
     place = ctx.obj.place("people", organisation, unit)
     found = ctx.obj.every("requests", "verification-requests", limit=limit, state=state, **place)
@@ -433,7 +433,7 @@ def request_verify(
     listed: Annotated[bool, typer.Option("--listed", help="Allow citizens to find and write to the holder.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Verify a person as requested, except for the values that you give here."""
+    """Verify a person as requested. Values that you give here replace the requested ones."""
     body = given(unit=unit, name=name, post=post, email=email, listed=listed, expires_at=day(until))
     _show(ctx.obj.post("verification-requests", request, "verify", body=body), as_json)
 

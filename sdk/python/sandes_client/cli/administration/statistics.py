@@ -75,8 +75,8 @@ def stats(
     ] = "messages",
     as_json: AsJson = False,
 ) -> None:
-    """Show the figures of an organisation, an app or, for platform administrators, the platform, with a bar for each
-    day.
+    """Show figures, with a bar for each day. They are those of an organisation, an app or, for platform administrators,
+    the platform.
 
     Examples: sandes-admin stats --since 2026-11-01; sandes-admin stats --hourly --bars otps --app ppppppppppppa
     """
