@@ -38,8 +38,9 @@ class ChangeStreams(Construct):
     def hand_over(
         self, id: str, table: dynamodb.TableV2, function: lambda_.Function, filters: Sequence[dict[str, Any]]
     ) -> None:
-        """Pass a table's stream to the function. A retried batch is recognised by its first and last change, so it is
-        never split (docs/adr/0026).
+        """Pass a table's stream to the function.
+
+        A retried batch is recognised by its first and last change, so it is never split (docs/adr/0026).
         """
         lambda_.CfnEventSourceMapping(
             self,

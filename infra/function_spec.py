@@ -81,8 +81,9 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True)
 class GuardedRows:
-    """Declares partitions of the directory that only functions which name them may write. All others are
-    denied by key.
+    """Declares partitions of the directory that only functions which name them may write.
+
+    All others are denied by key.
 
     `but` lists attributes that may be written nevertheless.
     """

@@ -37,8 +37,9 @@ _LOGGED = {
 
 
 class HttpApi(Construct):
-    """Routes calls to functions. `/v1/{proxy+}` goes to the client API, which answers unknown paths in the
-    usual form.
+    """Routes calls to functions.
+
+    `/v1/{proxy+}` goes to the client API, which answers unknown paths in the usual form.
 
     Paths of the app API are more specific, and go to their own functions. So do those of the admin API under
     `/admin/v1`, whose calls reach a function only with a token that the pool of administrators has signed.

@@ -24,8 +24,9 @@ ENROLMENT_MINUTES = 10
 
 
 class Identity(Construct):
-    """Holds the `pool`, its `client` for `sandes-admin` and its group. Federation adds a provider and a
-    sign-in page.
+    """Holds the `pool`, its `client` for `sandes-admin` and its group.
+
+    Federation adds a provider and a sign-in page.
 
     The pool calls `tokens` before it signs tokens.
     """

@@ -81,8 +81,9 @@ class Monitoring(Construct):
         self._dashboard()
 
     def _operators(self) -> sns.Topic:
-        """Build the topic for alarms, over TLS only. Alarm texts contain functions, queues and numbers,
-        nothing else.
+        """Build the topic for alarms, over TLS only.
+
+        Alarm texts contain functions, queues and numbers, nothing else.
         """
         topic = sns.Topic(self, "Alarms", display_name=f"Sandes {self._config.stage}", enforce_ssl=True)
         topic.add_to_resource_policy(

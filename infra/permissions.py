@@ -107,8 +107,9 @@ def _queues(spec: FunctionSpec) -> _Grants:
 
 
 def _objects(spec: FunctionSpec) -> _Grants:
-    """Yield the permissions on objects. Reading includes listing the bucket: otherwise S3 says `forbidden` for a
-    missing object.
+    """Yield the permissions on objects.
+
+    Reading includes listing the bucket: otherwise S3 says `forbidden` for a missing object.
     """
     for bucket, objects in (("uploads", spec.uploads), ("heads", {HEADS: spec.heads} if spec.heads else {})):
         for prefix, actions in objects.items():

@@ -1,5 +1,6 @@
-"""Defines the folders of objects in the buckets. Permissions name them, so each function reaches only its
-own objects.
+"""Defines the folders of objects in the buckets.
+
+Permissions name them, so each function reaches only its own objects.
 """
 
 from __future__ import annotations

@@ -67,8 +67,9 @@ class WebSocketApi(Construct):
         )  # arn_for_execute_api_v2 would put two slashes after the stage, which match nothing
 
     def add_connection_routes(self, *, authorizer: lambda_.IFunction, disconnect: lambda_.IFunction) -> None:
-        """Add `$connect` and `$disconnect`. `$connect` needs only the authorizer, because `hello` writes the connection
-        row (docs/adr/0006).
+        """Add `$connect` and `$disconnect`.
+
+        `$connect` needs only the authorizer, because `hello` writes the connection row (docs/adr/0006).
         """
         self.api.add_route(
             "$connect",

@@ -18,8 +18,9 @@ examining failed entries.
 
 
 class WorkQueue(Construct):
-    """Is an encrypted queue with delivery at least once. Entries that fail too often go to `dead`, which operators
-    watch (docs/runbook.md).
+    """Is an encrypted queue with delivery at least once.
+
+    Entries that fail too often go to `dead`, which operators watch (docs/runbook.md).
 
     An entry is hidden for six times the usual time of its work, and longer than its function may run (tests/infra), so
     that no two workers have it. That is less than the six times the function's *timeout* that AWS recommends

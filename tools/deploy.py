@@ -80,8 +80,9 @@ def check_target(stage: str, settings: StageSettings, session: boto3.Session) ->
 
 
 def check_concurrency(target: Target, settings: StageSettings, session: boto3.Session) -> None:
-    """Refuse to reserve more concurrency than the account has, because CloudFormation would fail half way. Raise
-    DeployError.
+    """Refuse to reserve more concurrency than the account has, because CloudFormation would fail half way.
+
+    Raise DeployError.
     """
     if settings.lambda_concurrency is None:
         return

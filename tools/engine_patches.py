@@ -1,5 +1,6 @@
-"""Starts the local engine with missing features of its Cognito and streams. It runs in the engine's
-interpreter only.
+"""Starts the local engine with missing features of its Cognito and streams.
+
+It runs in the engine's interpreter only.
 
 The patches are for MiniStack 1.5.33. Each has its symptom, and a test that fails without it. Unless another one is
 named, the test is in tests/e2e/test_administrators_sign_in.py:

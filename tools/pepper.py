@@ -1,5 +1,6 @@
-"""Prints the next text of the secret `Pepper`, step by step. See docs/incidents/pepper.md and
-docs/adr/0046.
+"""Prints the next text of the secret `Pepper`, step by step.
+
+See docs/incidents/pepper.md and docs/adr/0046.
 
     python -m tools.pepper next                  add a value that will be used
     python -m tools.pepper use --proof PROOF     use it, and keep the value before as the former one

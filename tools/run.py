@@ -95,8 +95,9 @@ def main() -> int:
 
 
 def _demonstrate(engine: Engine, deployment: Deployment, console: Console) -> bool:
-    """Play the demonstration, and return False if it failed. Never raise, because somebody may use the
-    engine by now.
+    """Play the demonstration, and return False if it failed.
+
+    Never raise, because somebody may use the engine by now.
     """
     try:
         asyncio.run(play(engine, deployment, PEOPLE, Narrator(console)))

@@ -53,8 +53,9 @@ class WrongRoot(Exception):
 
 
 def first_with_root(secret: str, *, root: bytes, of: type[Keys] = ServiceKeys) -> str:
-    """Let a root key, instead of one derived from the secret, introduce the next key. Raise NotYet or
-    BadKeySecret.
+    """Let a root key, instead of one derived from the secret, introduce the next key.
+
+    Raise NotYet or BadKeySecret.
 
     This works only while no device has pinned the first key, because the introduction changes.
     """
@@ -74,8 +75,9 @@ def next_secret(
     root: bytes | None = None,
     of: type[Keys] = ServiceKeys,
 ) -> str:
-    """Add a key that is used from `in_force_from` on. Of the earlier keys, only the one in force now is
-    kept.
+    """Add a key that is used from `in_force_from` on.
+
+    Of the earlier keys, only the one in force now is kept.
 
     With `leaked`, this step ends the earlier keys. Raise WrongRoot or BadKeySecret.
     """

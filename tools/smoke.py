@@ -67,8 +67,9 @@ class Skipped(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """Holds a deployed stage. `clients` makes boto3 clients for it. `code` asks for the code of the SMS to
-    the phone.
+    """Holds a deployed stage.
+
+    `clients` makes boto3 clients for it. `code` asks for the code of the SMS to the phone.
     """
 
     endpoints: Endpoints

@@ -1,5 +1,7 @@
-"""Handles the app API about groups. It is a separate function because it may change the directory, and a roster of
-100,000 rows needs memory and a whole processor.
+"""Handles the app API about groups.
+
+It is a separate function because it may change the directory, and a roster of 100,000 rows needs memory and a whole
+processor.
 """
 
 from __future__ import annotations

@@ -16,8 +16,9 @@ Admins = Annotated[list[AccountField], Field(max_length=MAX_ADMINS)]
 
 
 class CreateGroup(Wire):
-    """Creates a group of a unit, by default the organisation itself. Citizens only receive, so in their groups admins
-    post.
+    """Creates a group of a unit, by default the organisation itself.
+
+    Citizens only receive, so in their groups admins post.
     """
 
     operation: Literal["group.create"]

@@ -60,8 +60,9 @@ def carry_out(operation: Operation, *, now_seconds: int, deps: VerificationDepen
 
 
 def _verify(operation: Verify, *, now_seconds: int, deps: VerificationDependencies) -> Verification:
-    """Create, renew or change a verification. Repeating it makes a new attestation and changes nothing
-    else.
+    """Create, renew or change a verification.
+
+    Repeating it makes a new attestation and changes nothing else.
 
     Raise ProtocolError: not_found (account, number, organisation or unit), invalid_phone, invalid_request,
     verified_elsewhere, mail_domain_not_allowed, or unavailable. The last one also comes while memberships by a former

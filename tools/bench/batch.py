@@ -73,8 +73,9 @@ def _worker(engine: Engine) -> tuple[BatchDependencies, Counter[str]]:
 
 
 def _seed(engine: Engine, deployment: Deployment, deps: BatchDependencies, phones: list[str]) -> None:
-    """Create accounts as far as sending reads them: number and routing. All share a seal key whose secret
-    nobody has.
+    """Create accounts as far as sending reads them: number and routing.
+
+    All share a seal key whose secret nobody has.
     """
     seal_public = bytes(PrivateKey.generate().public_key)
     client = engine.client("dynamodb")

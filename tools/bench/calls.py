@@ -52,8 +52,9 @@ class Conversation:
         return answer
 
     def run(self, *, batch: int, receipts: bool) -> dict[str, Any]:
-        """Return the calls for each message. `send_calls` counts sends by the number of calls that they made in
-        sequence.
+        """Return the calls for each message.
+
+        `send_calls` counts sends by the number of calls that they made in sequence.
         """
         send_calls: Counter[int] = Counter()
         total = 0

@@ -84,8 +84,9 @@ class Answers(Protocol):
 
 @dataclass(slots=True)
 class Aws:
-    """Answers every request. `calls` has the operations in their order; `batch_get` is the answer to
-    BatchGetItem.
+    """Answers every request.
+
+    `calls` has the operations in their order; `batch_get` is the answer to BatchGetItem.
 
     If there are `rows`, they answer everything.
     """

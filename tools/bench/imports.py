@@ -173,8 +173,9 @@ def _caller(organisation: OrganisationId) -> Caller:
 
 
 def _entries(engine: Engine) -> Iterator[dict[str, Any]]:
-    """Yield the queue's entries, each deleted when the next is requested. Raise EngineError after 30 seconds without
-    any.
+    """Yield the queue's entries, each deleted when the next is requested.
+
+    Raise EngineError after 30 seconds without any.
     """
     queues, url = engine.client("sqs"), os.environ["IMPORT_QUEUE"]
     quiet_since = time.monotonic()

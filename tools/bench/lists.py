@@ -49,8 +49,9 @@ _UNUSED: Any = None
 
 @dataclass(slots=True)
 class Directory:
-    """Holds the part of the directory table that these lists read. `indexed` has the units in each unit, by
-    index key.
+    """Holds the part of the directory table that these lists read.
+
+    `indexed` has the units in each unit, by index key.
     """
 
     rows: dict[str, dict[str, Item]] = field(default_factory=dict)

@@ -32,8 +32,9 @@ def take_over(engine: Engine, function: str) -> None:
 
 
 def counted_calls(objects: Any) -> Counter[str]:
-    """Return a counter of the worker's calls by operation, from now on. `objects` is its bucket, with its
-    own client.
+    """Return a counter of the worker's calls by operation, from now on.
+
+    `objects` is its bucket, with its own client.
     """
     calls: Counter[str] = Counter()
 

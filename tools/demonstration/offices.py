@@ -40,8 +40,9 @@ class Offices:
     file: Path
 
     def sign_in_again(self, email: str) -> AdminClient | None:
-        """Sign in with the credentials of the last run. Return None if there are none, or if the engine's
-        state is new.
+        """Sign in with the credentials of the last run.
+
+        Return None if there are none, or if the engine's state is new.
 
         Raise StepFailed.
         """

@@ -1,5 +1,6 @@
-"""Builds OpenAPI 3.1 of the HTTPS APIs. Powertools describes routes, parameters and bodies; this module
-corrects them.
+"""Builds OpenAPI 3.1 of the HTTPS APIs.
+
+Powertools describes routes, parameters and bodies; this module corrects them.
 
 Each operation lists exactly its possible statuses with their codes: its own (`described` in `sandes.edge`), and those
 of every call of its API.

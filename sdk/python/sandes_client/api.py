@@ -26,8 +26,9 @@ TIMEOUT_SECONDS = 30.0
 
 
 class ApiError(Exception):
-    """Reports a refusal (RFC 9457 problem details). Switch on `code`. `retry_after` is seconds,
-    `server_time` epoch ms.
+    """Reports a refusal (RFC 9457 problem details).
+
+    Switch on `code`. `retry_after` is seconds, `server_time` epoch ms.
     """
 
     def __init__(self, code: str, status: int, problem: dict[str, Any]) -> None:
@@ -264,8 +265,9 @@ def _bearer(token: str) -> dict[str, str]:
 
 
 def learn_date(clock: ServerClock, date: str | None) -> bool:
-    """Correct `clock` by an HTTP `Date`, whose unit is a second, if it is off by more than 5 s. Return
-    whether it was.
+    """Correct `clock` by an HTTP `Date`, whose unit is a second, if it is off by more than 5 s.
+
+    Return whether it was.
     """
     try:
         server_ms = int(parsedate_to_datetime(date or "").timestamp() * 1000)

@@ -70,8 +70,9 @@ def check_attestation(given: Any, *, account: AccountId, keys: Collection[bytes]
 
 
 def stated_expiry(given: Any) -> int | None:
-    """Return when the `attestation` of a profile expires, epoch seconds, without checking it. None if it
-    does not say.
+    """Return when the `attestation` of a profile expires, epoch seconds, without checking it.
+
+    None if it does not say.
     """
     try:
         return number_of(cbor_map(cbor2.loads(parse_base64url(given["statement"])))[6])

@@ -43,8 +43,9 @@ class HeadsRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Holds a fault. `seq` is the first bad entry. If that is uncertain, `last` is the last candidate, otherwise the
-    same.
+    """Holds a fault.
+
+    `seq` is the first bad entry. If that is uncertain, `last` is the last candidate, otherwise the same.
 
     `line` is the line in the file, from 1. For entries missing at the end, it is one more than there are lines.
     """
@@ -76,8 +77,9 @@ class HeadsDocument:
 
 @dataclass(frozen=True, slots=True)
 class HeadGone:
-    """Holds a head that is gone. `head` is from one document. In the later one of `at_ms`, the chain ends at `seq`, or
-    is missing: None.
+    """Holds a head that is gone.
+
+    `head` is from one document. In the later one of `at_ms`, the chain ends at `seq`, or is missing: None.
     """
 
     head: Head
@@ -87,8 +89,9 @@ class HeadGone:
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """Holds the result. `entries` from `first` to `last` are whole, which is the whole file if `fault` is
-    None.
+    """Holds the result.
+
+    `entries` from `first` to `last` are whole, which is the whole file if `fault` is None.
 
     `withheld` are entries without a body, as first and last of each run. No signature says that a body may be missing,
     because anybody who can write to the table can remove it. `heads` is how many heads agree with the file.
@@ -158,8 +161,9 @@ def verify(
     part: bool = False,
     progress: Callable[[int], object] = lambda _: None,
 ) -> Verified:
-    """Verify a file of one chain, from its start. Get `keys` (`public_keys`) from a different source than
-    the file.
+    """Verify a file of one chain, from its start.
+
+    Get `keys` (`public_keys`) from a different source than the file.
 
     `chain` is the expected organisation. Without it, any organisation's chain passes, so compare the first entry's.
     `part` allows a file that begins after the chain's first entry. `progress` gets the number of bytes read so far.

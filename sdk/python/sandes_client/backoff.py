@@ -11,8 +11,9 @@ LONGEST_RETRY_AFTER = 600.0
 
 
 class Backoff:
-    """Computes waits with full jitter. The limit doubles from 1 s to 60 s, and is reset only after minutes of
-    connection.
+    """Computes waits with full jitter.
+
+    The limit doubles from 1 s to 60 s, and is reset only after minutes of connection.
     """
 
     def __init__(self, chance: Chance) -> None:

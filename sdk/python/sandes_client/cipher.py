@@ -30,8 +30,9 @@ class BodyCipher(Protocol):
     """
 
     def encrypt(self, body: bytes, recipient: RecipientDevice) -> bytes:
-        """Return the body of the copy for `recipient`. It is called once per copy; the result is stored and sent on
-        every try.
+        """Return the body of the copy for `recipient`.
+
+        It is called once per copy; the result is stored and sent on every try.
         """
         ...
 

@@ -70,8 +70,9 @@ class ServerClock:
         return self._clock.now_ms() + self._offset_ms
 
     def latest_ms(self) -> int:
-        """Return the time, never before the last time that the server gave. It is for notes of when to forget
-        something.
+        """Return the time, never before the last time that the server gave.
+
+        It is for notes of when to forget something.
         """
         return max(self.now_ms(), self._heard_ms)
 

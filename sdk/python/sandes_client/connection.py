@@ -229,8 +229,9 @@ class Connection:
             self._owner.on_service_keys_refused(str(reason))
 
     def on_superseded(self, socket: Socket) -> None:
-        """Handle `superseded`. It is expected on an older socket; on the newest, another process has taken
-        over.
+        """Handle `superseded`.
+
+        It is expected on an older socket; on the newest, another process has taken over.
 
         If one of our own `hello` frames may have been accepted without an answer, it is the cause. The loss of this
         socket then leads to the next.
@@ -300,8 +301,9 @@ class Connection:
         return Live(socket, hello.drained, float(hello.welcome["reconnect_after"]))
 
     async def _hello(self, socket: Socket) -> Hello:
-        """Say hello. Raise DeviceStopped if so many new sockets were refused that another process must have
-        taken over.
+        """Say hello.
+
+        Raise DeviceStopped if so many new sockets were refused that another process must have taken over.
         """
         self._own_hellos.sent()
         try:
@@ -359,8 +361,9 @@ class Connection:
         return min(ROTATE_AGAIN_SECONDS, self._chance.full_jitter(refused)) if refused else ROTATE_AGAIN_SECONDS
 
     async def _rotate(self, old: Live) -> Live | None:
-        """Open the next socket, say hello, drain it, and only then close the old one. Return None if it did
-        not open.
+        """Open the next socket, say hello, drain it, and only then close the old one.
+
+        Return None if it did not open.
         """
         try:
             fresh = await self._connect()
@@ -427,8 +430,9 @@ class Connection:
             await self._look_into_inbox(live.socket)
 
     async def _sync_until_empty(self, socket: Socket, drained: asyncio.Future[Frame] | None = None) -> None:
-        """Request stored envelopes until there are no more. `drained` is the end of a drain that has begun
-        already.
+        """Request stored envelopes until there are no more.
+
+        `drained` is the end of a drain that has begun already.
 
         Raise SocketClosed also if the socket brings nothing although the server says that there is more.
         """
@@ -487,8 +491,9 @@ class Connection:
         return await self._answered(socket, socket.request(frame, answer, seconds=seconds, leaving=leaving))
 
     async def _answered(self, socket: Socket, answer: Coroutine[Any, Any, Frame]) -> Frame:
-        """Return the answer. `superseded` ends the socket for any request, because the socket does not reach the
-        device.
+        """Return the answer.
+
+        `superseded` ends the socket for any request, because the socket does not reach the device.
 
         Raise SocketClosed, DeviceStopped, or FrameRefused for every other refusal.
         """

@@ -253,8 +253,9 @@ class DeviceClient:
             self.store.close()
 
     def post(self, account: str, body: bytes, *, expires_in: int | None = None) -> Outgoing:
-        """Write a message into the outbox. It is sent as soon as there is a connection, also by a later
-        run.
+        """Write a message into the outbox.
+
+        It is sent as soon as there is a connection, also by a later run.
 
         Raise ValueError for a text that is not an account id.
         """

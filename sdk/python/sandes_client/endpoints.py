@@ -39,8 +39,9 @@ class Endpoints:
 
 @dataclass(frozen=True, slots=True)
 class AdminEndpoints:
-    """Holds the addresses for administrators. `http_url` is the base of the admin API. They sign in at `cognito_url` as
-    the app client `client`.
+    """Holds the addresses for administrators.
+
+    `http_url` is the base of the admin API. They sign in at `cognito_url` as the app client `client`.
     """
 
     http_url: str

@@ -42,8 +42,9 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class MessageReceived:
-    """Reports a message that is stored on this device. Show messages in the order of `at_ms`, the server's epoch
-    milliseconds.
+    """Reports a message that is stored on this device.
+
+    Show messages in the order of `at_ms`, the server's epoch milliseconds.
     """
 
     id: MessageId
@@ -154,8 +155,9 @@ class GroupRefreshed:
 
 @dataclass(frozen=True, slots=True)
 class StatusChanged:
-    """Reports the status of a sent message. `number` is its place in the outbox and stays, even if `id` was
-    renewed.
+    """Reports the status of a sent message.
+
+    `number` is its place in the outbox and stays, even if `id` was renewed.
 
     `code` is why it failed, a code of the protocol's registry. `undetermined` means that the message has failed, but
     the server may have accepted it nevertheless. The client does not send it again; a receipt may still change its
@@ -184,8 +186,9 @@ class EnvelopeRefused:
 
 @dataclass(frozen=True, slots=True)
 class ServiceKeysRejected:
-    """Reports that the service names keys that do not follow from the pinned ones. The device keeps the
-    pinned ones.
+    """Reports that the service names keys that do not follow from the pinned ones.
+
+    The device keeps the pinned ones.
 
     Envelopes sealed by other keys are neither shown nor acked until the service names keys that follow.
     """

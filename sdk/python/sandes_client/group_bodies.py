@@ -44,8 +44,9 @@ class BodyPointer:
 
 @dataclass(frozen=True, slots=True)
 class GroupMessage:
-    """Holds a message to a group. `version` is the group's when the message was accepted. `body` is a pointer if it has
-    to be fetched.
+    """Holds a message to a group.
+
+    `version` is the group's when the message was accepted. `body` is a pointer if it has to be fetched.
     """
 
     group: GroupId
@@ -69,8 +70,9 @@ class GroupChange(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """Holds a change. `actor` made it, None for the system or an app. `subject` is whom it concerns. `version` is the
-    version after it.
+    """Holds a change.
+
+    `actor` made it, None for the system or an app. `subject` is whom it concerns. `version` is the version after it.
     """
 
     group: GroupId

@@ -52,8 +52,9 @@ class GroupEntry:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """Holds a member. `joined_at` is epoch milliseconds. Class, name and post are given as far as the caller may see
-    them.
+    """Holds a member.
+
+    `joined_at` is epoch milliseconds. Class, name and post are given as far as the caller may see them.
     """
 
     account: AccountId

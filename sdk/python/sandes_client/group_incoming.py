@@ -88,8 +88,9 @@ class GroupIncoming:
         return bool(self._fetching)
 
     def take(self, envelope: EnvelopeId, opened: Opened) -> list[Event] | None:
-        """Store an envelope in the caller's transaction. Return None if its body is being fetched and it must not be
-        acked yet.
+        """Store an envelope in the caller's transaction.
+
+        Return None if its body is being fetched and it must not be acked yet.
 
         Raise EnvelopeUnreadable or BodyUnreadable.
         """

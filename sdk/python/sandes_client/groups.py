@@ -30,8 +30,9 @@ SPREAD_SECONDS = 600.0
 
 
 class Groups:
-    """Calls the service about groups and stores the answers. Calls raise ApiError or Unreachable, and ValueError for a
-    malformed id.
+    """Calls the service about groups and stores the answers.
+
+    Calls raise ApiError or Unreachable, and ValueError for a malformed id.
     """
 
     def __init__(
@@ -116,8 +117,9 @@ class Groups:
         open: bool | None = None,
         version: int | None = None,
     ) -> Group:
-        """Change a group. Raise ApiError `precondition_failed` if it has changed since `version`, by default the last
-        one read.
+        """Change a group.
+
+        Raise ApiError `precondition_failed` if it has changed since `version`, by default the last one read.
         """
         changes = {"name": name, "posting": posting, "open": open}
         if version is None:
@@ -135,8 +137,9 @@ class Groups:
         return await every(lambda cursor: self._calls.members(id, cursor))
 
     async def invite(self, group: str, account: str) -> Member:
-        """Invite an account, which becomes a member once it calls `join`. In an official group, an admin may add
-        officials directly.
+        """Invite an account, which becomes a member once it calls `join`.
+
+        In an official group, an admin may add officials directly.
 
         Return the member as it is then. A member's role does not change.
         """
@@ -187,8 +190,9 @@ class Groups:
             self._refreshing.discard(group)
 
     async def _refresh_until_fresh(self, group: GroupId) -> None:
-        """Read until the group is fresh, `READ_TRIES` times at most. The next welcome or ping continues
-        (`refresh_stale`).
+        """Read until the group is fresh, `READ_TRIES` times at most.
+
+        The next welcome or ping continues (`refresh_stale`).
         """
         tried = 0
         while (stored := self._store.groups.read(group)) and stored.is_stale:

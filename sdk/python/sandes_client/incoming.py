@@ -121,8 +121,9 @@ class Incoming:
         await self._told.wait()
 
     async def keep_telling(self) -> None:
-        """Send acks and receipts when they are due, up to 100 ids in a frame. Repeat each frame until it is
-        answered.
+        """Send acks and receipts when they are due, up to 100 ids in a frame.
+
+        Repeat each frame until it is answered.
         """
         try:
             while True:
@@ -183,8 +184,9 @@ class Incoming:
         return events or []
 
     def _open(self, id: EnvelopeId, envelope: Frame) -> Opened:
-        """Open an envelope. Raise UnknownServiceKey only if it may be opened after the service has named its keys
-        again.
+        """Open an envelope.
+
+        Raise UnknownServiceKey only if it may be opened after the service has named its keys again.
         """
         try:
             return open_envelope(
@@ -238,8 +240,9 @@ class Incoming:
         return [message_received]
 
     def _take_from_app(self, opened: Opened, app: AppSender) -> list[Event]:
-        """Store a message of an app. The server's rules define its form, not a person's cipher. The store detects
-        duplicates.
+        """Store a message of an app.
+
+        The server's rules define its form, not a person's cipher. The store detects duplicates.
         """
         now_ms = self._server_clock.now_ms()
         void = parse_void(opened.body) if opened.kind is Kind.CONTROL else None

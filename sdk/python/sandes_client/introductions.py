@@ -45,8 +45,9 @@ class Followed:
 
 
 def follow(told: Any, pinned: Mapping[int, bytes], *, label: bytes) -> Followed:
-    """Check a list of introductions against the pinned ones. The first list has to follow only from its own
-    first key.
+    """Check a list of introductions against the pinned ones.
+
+    The first list has to follow only from its own first key.
 
     Raise KeysRefused if a pinned key differs, or if a new one is not introduced by the one before.
     """

@@ -21,8 +21,9 @@ class Link(Protocol):
     """Is the device's live socket, which changes over time."""
 
     async def request(self, frame: Frame, answer: str, *, leaving: Callable[[], None] | None = None) -> Frame:
-        """Wait for a live socket and send a request. `leaving` is called just before the frame may leave
-        this device.
+        """Wait for a live socket and send a request.
+
+        `leaving` is called just before the frame may leave this device.
 
         Raise SocketClosed, FrameRefused or DeviceStopped. A refusal is never `superseded` or `revoked`.
         """

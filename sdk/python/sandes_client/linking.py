@@ -13,8 +13,9 @@ _TEXT = re.compile(r"sandes-link:([a-z2-7]{12}[acegikmoqsuwy246]):([A-Za-z0-9_-]
 
 @dataclass(frozen=True, slots=True, repr=False)
 class LinkCode:
-    """Holds the account, and the secret half of the link's key. Anybody who reads it can join the account for ten
-    minutes.
+    """Holds the account, and the secret half of the link's key.
+
+    Anybody who reads it can join the account for ten minutes.
 
     The service gets the public half only.
     """

@@ -16,8 +16,9 @@ class LowLevel:
 
     @property
     def auto_ack(self) -> bool:
-        """Return whether acks are sent. False keeps acks and receipts in the store until `flush_acks`, or until it is
-        True.
+        """Return whether acks are sent.
+
+        False keeps acks and receipts in the store until `flush_acks`, or until it is True.
         """
         return self._incoming.auto_ack
 

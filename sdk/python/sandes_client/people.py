@@ -56,8 +56,9 @@ class Profile:
 
 @dataclass(frozen=True, slots=True)
 class OwnProfile:
-    """Holds the own profile. `policy` is the widest audience that the organisation allows; `choices` are own, stricter
-    ones.
+    """Holds the own profile.
+
+    `policy` is the widest audience that the organisation allows; `choices` are own, stricter ones.
     """
 
     profile: Profile
@@ -83,8 +84,9 @@ class Invitation:
 
 
 class People:
-    """Calls the service about people. Calls raise ApiError or Unreachable, and ValueError for a malformed
-    account id.
+    """Calls the service about people.
+
+    Calls raise ApiError or Unreachable, and ValueError for a malformed account id.
     """
 
     def __init__(self, store: Store, *, api: ClientApi, clock: ServerClock, keys: AttestationKeys) -> None:
@@ -94,8 +96,9 @@ class People:
         self._clock = clock
 
     async def lookup(self, phone: str) -> AccountId:
-        """Return the account of a phone number in international form. Raise ApiError `not_found` also for people you
-        may not find.
+        """Return the account of a phone number in international form.
+
+        Raise ApiError `not_found` also for people you may not find.
         """
         return await self._api.lookup(phone)
 
@@ -106,8 +109,9 @@ class People:
         return Found([await self._profile(one) for one in listed], more)
 
     async def profile(self, account: str, *, max_age_seconds: float = MAX_AGE_SECONDS) -> Profile:
-        """Return a stored profile if it is younger, otherwise ask. Raise ApiError `not_found` for a person you may not
-        see.
+        """Return a stored profile if it is younger, otherwise ask.
+
+        Raise ApiError `not_found` for a person you may not see.
 
         The service is also asked if the attestation has expired since, because the official may have been verified
         again. If the service cannot be reached, the stored profile is shown as not verified.
@@ -139,8 +143,9 @@ class People:
         return self._checked(kept.answer) if kept else None
 
     def heard(self, account: str, account_class: SenderClass) -> None:
-        """Note the current class of `account`, as the service gave it. A stored profile with another class is fetched
-        anew.
+        """Note the current class of `account`, as the service gave it.
+
+        A stored profile with another class is fetched anew.
         """
         kept = self._store.people.kept(parse_account(account))
         if kept is not None and kept.answer.get("account_class") != account_class:

@@ -108,8 +108,9 @@ class Header:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """Holds what the server sealed. `at_ms` is when it accepted the message. All except `body` is the
-    server's word.
+    """Holds what the server sealed.
+
+    `at_ms` is when it accepted the message. All except `body` is the server's word.
 
     `sender_class` is None for an app.
     """

@@ -57,8 +57,9 @@ class Listener(Protocol):
     """Handles what arrives on a socket without a request."""
 
     def on_envelopes(self, envelopes: list[Frame]) -> None:
-        """Handle envelopes. It is called in the order of arrival, after `on_welcome`. sqlite3.Error from it ends the
-        socket.
+        """Handle envelopes.
+
+        It is called in the order of arrival, after `on_welcome`. sqlite3.Error from it ends the socket.
         """
         ...
 
@@ -139,8 +140,9 @@ class Socket:
         seconds: float = ANSWER_SECONDS,
         leaving: Callable[[], None] | None = None,
     ) -> Frame:
-        """Send `frame` and await the answer of type `answer`. `leaving` is called just before the frame may
-        leave.
+        """Send `frame` and await the answer of type `answer`.
+
+        `leaving` is called just before the frame may leave.
 
         Raise FrameRefused, or SocketClosed, also when no answer comes in time: the socket is closed then.
         """

@@ -106,8 +106,9 @@ def open_group(group: GroupId, is_open: bool) -> Act:
 
 
 def act_statement(act: Act, account: AccountId, *, device: int, registration_id: int, at_ms: int) -> bytes:
-    """Build the statement. `device` and `registration_id` are 0 while the device is being added: the service assigns
-    them.
+    """Build the statement.
+
+    `device` and `registration_id` are 0 while the device is being added: the service assigns them.
     """
     head = struct.pack(
         ">B8sI32sBQBI", 1, account_bytes(account), 0, bytes(32), act.kind, at_ms, device, registration_id

@@ -10,8 +10,9 @@ State = Literal["open", "verified", "rejected", "lapsed"]
 
 @dataclass(frozen=True, slots=True)
 class VerificationRequest:
-    """Holds a request. Times are epoch seconds. `reason` is why it was rejected. `lapsed`: not decided in time, or its
-    device is gone.
+    """Holds a request.
+
+    Times are epoch seconds. `reason` is why it was rejected. `lapsed`: not decided in time, or its device is gone.
 
     `source` is `import` if the organisation named the number by itself.
     """

@@ -35,8 +35,9 @@ class NotSignedIn(Exception):
 
 
 class AdminClient:
-    """Calls the admin API. `path` is the part after `/admin/v1/`. Parts that are given one by one are
-    quoted.
+    """Calls the admin API.
+
+    `path` is the part after `/admin/v1/`. Parts that are given one by one are quoted.
 
     Each call raises AdminApiError, NotSignedIn or Unreachable. `on_refresh` gets new tokens that replace the old ones.
     """

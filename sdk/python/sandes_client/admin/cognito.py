@@ -18,8 +18,9 @@ _JSON = "application/x-amz-json-1.1"
 
 
 class SignInRefused(Exception):
-    """Reports a refusal. `code` is Cognito's name without `Exception`, for example `NotAuthorized` or
-    `CodeMismatch`.
+    """Reports a refusal.
+
+    `code` is Cognito's name without `Exception`, for example `NotAuthorized` or `CodeMismatch`.
     """
 
     def __init__(self, code: str, message: str) -> None:
@@ -30,8 +31,9 @@ class SignInRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Cognito:
-    """Calls Cognito. `url` is that of the region's service, `client` the id of the pool's client. `transport` is for
-    tests.
+    """Calls Cognito.
+
+    `url` is that of the region's service, `client` the id of the pool's client. `transport` is for tests.
     """
 
     url: str

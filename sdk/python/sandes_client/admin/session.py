@@ -39,8 +39,9 @@ class AdminSession:
             raise SessionUnusable(str(error)) from None
 
     def save(self, path: Path) -> None:
-        """Write the file with mode 0600 in one step, so that another command reads the old or the new one. Raise
-        SessionUnusable.
+        """Write the file with mode 0600 in one step, so that another command reads the old or the new one.
+
+        Raise SessionUnusable.
         """
         scratch = path.with_name(f".{path.name}.{os.getpid()}")
         try:

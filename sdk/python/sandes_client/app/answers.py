@@ -1,5 +1,6 @@
-"""Defines the answers of the app API as records (docs/protocol/app-openapi.json). Times are aware datetimes
-in UTC.
+"""Defines the answers of the app API as records (docs/protocol/app-openapi.json).
+
+Times are aware datetimes in UTC.
 
 A newer service may send more fields and values. Unknown fields are left out, and words such as a status are not checked
 against a list.

@@ -371,8 +371,9 @@ def change_webhook(
 
 
 def delete_webhook(caller: Caller, id: str) -> Steps[None]:
-    """Delete a webhook. A missing webhook counts as deleted, because the answer to an earlier try may have
-    been lost.
+    """Delete a webhook.
+
+    A missing webhook counts as deleted, because the answer to an earlier try may have been lost.
     """
     try:
         yield from caller.call("DELETE", ("webhooks", id))

@@ -31,8 +31,9 @@ class CredentialsInvalid(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class AppCredentials:
-    """Holds an app's credentials. `key` is the key id (8 characters), `private_key` its Ed25519 half, and `audience` is
-    `sandes:<stage>`.
+    """Holds an app's credentials.
+
+    `key` is the key id (8 characters), `private_key` its Ed25519 half, and `audience` is `sandes:<stage>`.
     """
 
     app: str

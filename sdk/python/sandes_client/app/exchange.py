@@ -101,8 +101,9 @@ class Caller:
         return read_answer(kind, _json((yield from self.call("PUT", path, body=body, if_match=if_match))))
 
     def delete(self, *path: str) -> Steps[None]:
-        """Delete. A missing object on a retry counts as deleted, because the try with the lost answer may have deleted
-        it.
+        """Delete.
+
+        A missing object on a retry counts as deleted, because the try with the lost answer may have deleted it.
         """
         yield from self.call("DELETE", path, gone_is_done=True)
 
@@ -180,8 +181,9 @@ class Caller:
         return Send(request.method, url, headers, request.body)
 
     def _corrects_clock(self, outcome: Outcome) -> bool:
-        """Correct the clock if the token was refused for its time and the service gave its time. Return
-        whether it did.
+        """Correct the clock if the token was refused for its time and the service gave its time.
+
+        Return whether it did.
         """
         if not isinstance(outcome, httpx.Response) or outcome.status_code != 401:
             return False

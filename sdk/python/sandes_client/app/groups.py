@@ -199,8 +199,9 @@ def wait_for_roster(
 
 
 def _row(row: RosterRow) -> dict[str, str]:
-    """Return the fields of a row. A text that is not an account id is sent as a number, and the service reports its
-    fault.
+    """Return the fields of a row.
+
+    A text that is not an account id is sent as a number, and the service reports its fault.
     """
     try:
         named: dict[str, str] = {"account": parse_account(row.to)}

@@ -64,8 +64,9 @@ def read_roster_file(file: Path) -> RosterFile:
 
 
 def _of_csv(text: str) -> Iterator[tuple[int, RosterRow | str]]:
-    """Yield the rows of a CSV file. An unclosed quote takes up all that follows, so its fault is not reported for a
-    row.
+    """Yield the rows of a CSV file.
+
+    An unclosed quote takes up all that follows, so its fault is not reported for a row.
     """
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:

@@ -28,8 +28,9 @@ TIMEOUT_SECONDS = 15.0
 
 @dataclass(frozen=True, slots=True)
 class RelayKeys:
-    """Holds a key pair and a secret for one receiver. `RelayKeys.new` makes them, also from the `secret` of an earlier
-    run.
+    """Holds a key pair and a secret for one receiver.
+
+    `RelayKeys.new` makes them, also from the `secret` of an earlier run.
     """
 
     secret: str = field(repr=False)

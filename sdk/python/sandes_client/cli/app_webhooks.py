@@ -207,8 +207,9 @@ def webhook_listen(
     credentials: Credentials = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show the app's events as they happen. The command can also post them to a program on this machine, signed like
-    webhooks.
+    """Show the app's events as they happen.
+
+    The command can also post them to a program on this machine, signed like webhooks.
 
     You need no public address, because the command reads the events from the app's feed. If the service does not
     answer, the command tries again, and continues after the last event. Ctrl-C ends it.
@@ -256,8 +257,9 @@ def _events(client: SyncAppClient, *, from_start: bool, once: bool) -> Iterator[
 
 
 def _next_page(client: SyncAppClient, cursor: str) -> EventPage:
-    """Return the next page, and retry while the service does not answer. Standard error says when that
-    begins and ends.
+    """Return the next page, and retry while the service does not answer.
+
+    Standard error says when that begins and ends.
     """
     cut = False
     while True:

@@ -451,8 +451,9 @@ def batch_results(
     credentials: Credentials = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show the result of each row. The columns are row number, state, message id or reason, and reference, separated by
-    tabs.
+    """Show the result of each row.
+
+    The columns are row number, state, message id or reason, and reference, separated by tabs.
     """
     with _client(credentials) as client:
         for row in client.batches.results(id):

@@ -20,8 +20,9 @@ from sandes_client.store.outbox import group_recipient
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """Holds one received line. `text` is readable already. `said` is true for a person's words, and false
-    for an event.
+    """Holds one received line.
+
+    `text` is readable already. `said` is true for a person's words, and false for an event.
 
     `sender` is the author's account or app id, and empty for an event. Together with `id` it names the message. The id
     alone does not, because each sender makes its own ids.

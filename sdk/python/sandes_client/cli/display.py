@@ -29,8 +29,9 @@ _TICKS = {
 
 
 def table_console() -> Console:
-    """Return a console for tables on standard output. It has the terminal's width. Without a terminal, rows do not
-    wrap.
+    """Return a console for tables on standard output.
+
+    It has the terminal's width. Without a terminal, rows do not wrap.
     """
     return Console(width=None if sys.stdout.isatty() else _WIDE)
 
@@ -41,8 +42,9 @@ def refusal_text(count: int) -> str:
 
 
 def readable(body: bytes) -> str:
-    """Return the body as text. Control characters and direction overrides, which could falsify the screen, are
-    replaced.
+    """Return the body as text.
+
+    Control characters and direction overrides, which could falsify the screen, are replaced.
     """
     return "".join(
         "\ufffd" if (unicodedata.category(char) == "Cc" and char not in "\n\t") or char in _OVERRIDES else char
@@ -67,8 +69,9 @@ def ticks(status: Status, why: str | None, *, expired: bool = False) -> Text:
 
 
 def message_line(at_ms: int, author: str, text: str, *, id: str) -> Text:
-    """Return the line of a message. `id` is the author's, for commands. It appears once, even if the author
-    is unknown.
+    """Return the line of a message.
+
+    `id` is the author's, for commands. It appears once, even if the author is unknown.
     """
     named = "" if id in author else f"{id}  "
     return Text.assemble(*((local_time(at_ms), "dim"), "  ", (author, "bold"), "  "), (named, "dim"), indented(text))

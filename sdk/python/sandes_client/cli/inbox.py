@@ -56,8 +56,9 @@ def inbox(
     timeout: Annotated[float, typer.Option(min=0.1, help="Longest wait for the service, in seconds.")] = 30.0,
     as_json: AsJson = False,
 ) -> None:
-    """Fetch and show new messages. They include those of groups, and the notices and codes of governance
-    apps.
+    """Fetch and show new messages.
+
+    They include those of groups, and the notices and codes of governance apps.
 
     Each line has the id of its author, with which you can write to, block or report them. Except in groups, authors get
     a read receipt. A code becomes invalid when it is used, replaced, cancelled or expired. The command also sends the
@@ -138,8 +139,9 @@ def _show_refused(device: DeviceClient, before: int) -> int:
 
 
 async def show_unshown(device: DeviceClient, *, limit: int | None = None, as_json: bool = False) -> None:
-    """Print unshown messages, the oldest first, at most `limit`. A message counts as shown once it is
-    printed.
+    """Print unshown messages, the oldest first, at most `limit`.
+
+    A message counts as shown once it is printed.
 
     Raise BrokenPipeError if nobody reads the output.
     """

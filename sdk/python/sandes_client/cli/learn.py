@@ -41,8 +41,9 @@ async def learn(device: DeviceClient, accounts: Iterable[str]) -> None:
 def label(
     device: DeviceClient, account: str, otherwise: str | None = None, *, account_class: SenderClass | None = None
 ) -> str:
-    """Return the label of `account` from what this device knows; `learn` fetches it. For `account_class`, see
-    `person_label`.
+    """Return the label of `account` from what this device knows; `learn` fetches it.
+
+    For `account_class`, see `person_label`.
     """
     if account == device.address.account:
         return "you"

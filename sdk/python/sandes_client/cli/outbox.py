@@ -1,5 +1,6 @@
-"""Reports on the outbox. Each command that connects sends waiting messages and prints their results on
-standard error.
+"""Reports on the outbox.
+
+Each command that connects sends waiting messages and prints their results on standard error.
 """
 
 from __future__ import annotations

@@ -350,8 +350,9 @@ def group_text(text: str) -> str:
 
 
 def check_pairs(words: list[str] | None) -> list[str] | None:
-    """Check the values of a repeated option. Refuse, as a usage error, texts that are not NAME=VALUE, or
-    repeat a name.
+    """Check the values of a repeated option.
+
+    Refuse, as a usage error, texts that are not NAME=VALUE, or repeat a name.
     """
     names = [word.partition("=")[0] for word in words or () if "=" in word]
     if len(names) != len(words or ()) or "" in names:

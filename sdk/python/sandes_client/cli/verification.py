@@ -46,8 +46,9 @@ def request(
     ] = None,
     email: Annotated[str | None, typer.Option(help="Your e-mail address at work.")] = None,
 ) -> None:
-    """Ask an organisation to verify you. It can also renew your verification. You can have one request at each
-    organisation.
+    """Ask an organisation to verify you.
+
+    It can also renew your verification. You can have one request at each organisation.
     """
     run(_request(ctx.obj, organisation, {"name": name, "post": post, "unit": unit, "email": email}))
 

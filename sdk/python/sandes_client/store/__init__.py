@@ -35,8 +35,9 @@ __all__ = [
 
 
 class Store:
-    """Holds the tables of a profile. Every write is on disk when the call returns, unless it is inside
-    `transaction()`.
+    """Holds the tables of a profile.
+
+    Every write is on disk when the call returns, unless it is inside `transaction()`.
 
     Use it from one thread. Calls raise StoreUnusable or sqlite3.Error.
     """
@@ -77,8 +78,9 @@ class Store:
         return self._database.works()
 
     def forget_old(self, *, now_ms: int, retention: Retention) -> None:
-        """Delete data that is of no more use. `now_ms` is the server's time, because this machine's clock
-        may be wrong.
+        """Delete data that is of no more use.
+
+        `now_ms` is the server's time, because this machine's clock may be wrong.
         """
         codes, left_groups = retention.codes, retention.left_groups
         self.inbox.forget_seen(now_ms=now_ms)

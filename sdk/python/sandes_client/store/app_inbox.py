@@ -63,8 +63,9 @@ class AppInboxTable:
         )
 
     def void(self, app: AppId, messages: Sequence[MessageId], reason: str, *, now_ms: int) -> tuple[MessageId, ...]:
-        """Remember why these are invalid, whether or not they have arrived. Return those that have, and were valid
-        before.
+        """Remember why these are invalid, whether or not they have arrived.
+
+        Return those that have, and were valid before.
         """
         with self._database.transaction():
             self._database.run_each(

@@ -23,8 +23,9 @@ _OF_GROUP = "group:"
 
 @dataclass(frozen=True, slots=True)
 class KnownGroup:
-    """Holds a group. `details` are the service's answer of `version`, or None; `heard_version` is the newest known
-    version.
+    """Holds a group.
+
+    `details` are the service's answer of `version`, or None; `heard_version` is the newest known version.
     """
 
     group: GroupId
@@ -86,8 +87,9 @@ class GroupsTable:
         )
 
     def forget_left(self, *, now_ms: int, kept_seconds: int) -> bool:
-        """Delete the groups that the account left so long ago, with their messages and events. Return whether there
-        were any.
+        """Delete the groups that the account left so long ago, with their messages and events.
+
+        Return whether there were any.
         """
         before_ms = now_ms - kept_seconds * 1000
         with self._database.transaction():
@@ -128,8 +130,9 @@ class GroupInboxTable:
         self._database = database
 
     def has_seen(self, sender: DeviceAddress | AppSender, message: MessageId) -> bool:
-        """Return whether a message or event was stored before. This is known for 7 days at least, and while it is
-        stored.
+        """Return whether a message or event was stored before.
+
+        This is known for 7 days at least, and while it is stored.
         """
         author = _author(sender)
         return bool(

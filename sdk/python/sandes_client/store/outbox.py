@@ -50,8 +50,9 @@ class Outgoing:
 
     @property
     def is_undetermined(self) -> bool:
-        """Return whether the message has failed although the server may have accepted it. A receipt would
-        prove that.
+        """Return whether the message has failed although the server may have accepted it.
+
+        A receipt would prove that.
         """
         return self.status is Status.FAILED and self.has_left
 
@@ -148,8 +149,9 @@ class OutboxTable:
         )
 
     def raise_status(self, id: MessageId, reader: AccountId, status: Status) -> Outgoing | None:
-        """Store the `status` that `reader` reports. Return None if it is not new, or not a message to
-        `reader`.
+        """Store the `status` that `reader` reports.
+
+        Return None if it is not new, or not a message to `reader`.
 
         The report proves that the server has accepted the message, even one that counted as failed. If no answer gave
         the time, the id's own time is used.

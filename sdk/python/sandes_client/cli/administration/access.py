@@ -72,8 +72,9 @@ def _asked_for(desk: Desk, administrator: str) -> str | None:
 def access_confirm(
     ctx: typer.Context, administrator: AdministratorId, *, yes: Yes = False, as_json: AsJson = False
 ) -> None:
-    """Confirm a reset as a third person. Only a platform administrator can do this. It then takes effect within
-    minutes.
+    """Confirm a reset as a third person.
+
+    Only a platform administrator can do this. It then takes effect within minutes.
     """
     with failures_as_lines():
         confirm(f"Reset the access of {administrator} without waiting for an objection?", yes=yes)
@@ -96,8 +97,9 @@ def access_object(ctx: typer.Context) -> None:
 
 @access.command("change-authenticator")
 def access_change_authenticator(ctx: typer.Context, *, yes: Yes = False) -> None:
-    """Set up a new authenticator. You need the old one, so do this before you change your phone, for
-    example.
+    """Set up a new authenticator.
+
+    You need the old one, so do this before you change your phone, for example.
 
     The command signs you in with the old authenticator, removes it, and signs you in again to set up the new one.
     """

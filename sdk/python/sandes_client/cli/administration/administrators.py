@@ -45,8 +45,9 @@ def administrator_create(
     ] = ROLES[0],
     as_json: AsJson = False,
 ) -> None:
-    """Invite a platform administrator by e-mail. If they exist, the invitation is sent again. An approval needs two
-    administrators of different units.
+    """Invite a platform administrator by e-mail.
+
+    If they exist, the invitation is sent again. An approval needs two administrators of different units.
     """
     with failures_as_lines():
         made = ctx.obj.operate("administrator.create", email=email, name=name, unit=unit, role=role)

@@ -126,8 +126,9 @@ class Desk:
 
     @contextmanager
     def admin(self) -> Generator[AdminClient]:
-        """Yield a client for several calls. A refused call does not end the command. Raise NotSignedIn or
-        SessionUnusable.
+        """Yield a client for several calls.
+
+        A refused call does not end the command. Raise NotSignedIn or SessionUnusable.
         """
         try:
             yield self._client()

@@ -337,8 +337,10 @@ def _act(desk: Desk, account: str, verb: str, body: Answer, as_json: bool) -> No
 
 
 def _named(who: str) -> dict[str, str]:
-    """Return the field that names a person. Raise CommandFailed for a number without its plus sign, and BadParameter
-    for a text that is not an account id either.
+    """Return the field that names a person.
+
+    Raise CommandFailed for a number without its plus sign, and BadParameter for a text that is not an account id
+    either.
     """
     with failures_as_lines():
         number = typed_number(who)

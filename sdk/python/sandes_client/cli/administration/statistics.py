@@ -75,8 +75,9 @@ def stats(
     ] = "messages",
     as_json: AsJson = False,
 ) -> None:
-    """Show figures, with a bar for each day. They are those of an organisation, an app or, for platform administrators,
-    the platform.
+    """Show figures, with a bar for each day.
+
+    They are those of an organisation, an app or, for platform administrators, the platform.
 
     Examples: sandes-admin stats --since 2026-11-01; sandes-admin stats --hourly --bars otps --app ppppppppppppa
     """

@@ -94,8 +94,9 @@ def template_draft(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Request approval for texts of a template. They become its next version. A variable is written {{ name }}, and the
-    code {{ code }}.
+    """Request approval for texts of a template.
+
+    They become its next version. A variable is written {{ name }}, and the code {{ code }}.
     """
     body = {"app": app_id(app), "name": name, "kind": kind, "texts": pairs(text)}
     if dlt_entity:
