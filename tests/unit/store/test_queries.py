@@ -79,7 +79,7 @@ def test_a_query_of_an_index_continues_after_the_whole_key(client: Any) -> None:
     first = read_page(client, due, limit=3)
     assert first.last is not None
     second = read_page(client, due, start=first.last)
-    assert [ord(item[DirectoryRow.SORT]["S"][-1]) for item in first.items + second.items] == sorted(
+    assert [ord(item[DirectoryRow.SORT]["S"][-1]) for item in [*first.items, *second.items]] == sorted(
         [ord("0"), *map(ord, "aaabcde")]
     )
 

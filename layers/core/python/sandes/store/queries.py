@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, Final, NamedTuple
 
@@ -32,20 +32,22 @@ class Query:
 
     def parameters(self, start: Item | None, limit: int | None) -> dict[str, Any]:
         """Return the arguments of the call that reads up to `limit` rows behind the key `start`."""
-        asked = {
+        asked: dict[str, Any] = {
             "TableName": self.table,
             "KeyConditionExpression": self.condition,
             "ExpressionAttributeValues": self.values,
-        }
-        optional = {
-            "IndexName": self.index,
-            "FilterExpression": self.filter,
             "ConsistentRead": self.consistent,
-            "ScanIndexForward": False if self.descending else None,
-            "Limit": limit,
-            "ExclusiveStartKey": start,
+            "ScanIndexForward": not self.descending,
         }
-        return asked | {name: value for name, value in optional.items() if value is not None}
+        if self.index:
+            asked["IndexName"] = self.index
+        if self.filter:
+            asked["FilterExpression"] = self.filter
+        if limit:
+            asked["Limit"] = limit
+        if start:
+            asked["ExclusiveStartKey"] = start
+        return asked
 
 
 class Page(NamedTuple):
@@ -54,14 +56,14 @@ class Page(NamedTuple):
     `last` is None if this page is the last one. The next page may turn out to be empty.
     """
 
-    items: list[Item]
+    items: Sequence[Item]
     last: Item | None
 
 
 def read_page(client: Client, query: Query, *, start: Item | None = None, limit: int | None = None) -> Page:
     """Read one page by one call: the rows behind the key `start`, up to `limit` and 1 MB of them."""
     answer = client.query(**query.parameters(start, limit))
-    return Page(list(answer["Items"]), answer.get("LastEvaluatedKey"))
+    return Page(answer["Items"], answer.get("LastEvaluatedKey"))
 
 
 def query_pages(client: Client, query: Query, *, limit: int | None = None) -> Iterator[Page]:
@@ -91,7 +93,7 @@ def query_page(
     limit: int,
     consistent: bool = False,
     descending: bool = False,
-) -> tuple[list[Item], str | None]:
+) -> tuple[Sequence[Item], str | None]:
     """Read a page of rows of the directory by one call. Return the rows and the last sort key.
 
     The rows are in the partition of `key`, and their sort keys begin with `prefix`. The next page begins behind the
@@ -114,7 +116,7 @@ def beginning(table: str, key: Item, prefix: str, *, consistent: bool = False, d
 
 def page_by_sort_key(
     client: Client, query: Query, key: Item, *, after: str | None, limit: int
-) -> tuple[list[Item], str | None]:
+) -> tuple[Sequence[Item], str | None]:
     """Read a page as `query_page` does, of any query of the directory in the partition of `key`."""
     start = {DirectoryRow.PARTITION: key[DirectoryRow.PARTITION], DirectoryRow.SORT: {"S": after}} if after else None
     items, last = read_page(client, query, start=start, limit=limit)
