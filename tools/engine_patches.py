@@ -16,25 +16,17 @@ named, the test is in tests/e2e/test_administrators_sign_in.py:
 - MiniStack sets the time of a refreshed token's sign-in to now. With the patch, it keeps the time.
 - After a restart, MiniStack skips as many records of streams as were read before, because it keeps positions but not
   records. With the patch, it skips none (test in tests/scenarios/test_statistics.py).
-- MiniStack unpacks the code of a function and of its layers for each process that runs the function, which takes a
-  second, and leaves no byte code for the next process. With the patch, all processes share one copy (test in
-  tests/unit/test_engine_patches.py).
 """
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import json
 import sys
-import tempfile
 import threading
-import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from importlib.metadata import version
-from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 FOR_VERSION = "1.5.33"
@@ -190,35 +182,12 @@ def patch_streams(lambdas: Any) -> None:
     restore, lambdas._restore_esm_positions = lambdas._restore_esm_positions, restored
 
 
-class SharedZip(zipfile.ZipFile):
-    """Unpacks each content once per engine, and links to it from then on."""
-
-    _one_at_a_time = threading.Lock()
-
-    def extractall(self, path: Any = None, members: Any = None, pwd: bytes | None = None) -> None:
-        """Make `path`, an empty folder, a link to the unpacked content."""
-        digest = hashlib.sha256(Path(str(self.filename)).read_bytes()).hexdigest()
-        shared = Path(tempfile.gettempdir()) / "unpacked" / digest
-        with self._one_at_a_time:
-            if not shared.exists():
-                making = shared.with_suffix(".making")
-                super().extractall(making, members, pwd)
-                making.rename(shared)
-        Path(path).rmdir()
-        Path(path).symlink_to(shared)
-
-
-def patch_workers(runtime: Any) -> None:
-    runtime.zipfile = SimpleNamespace(**vars(zipfile) | {"ZipFile": SharedZip})
-
-
 def main() -> None:
     installed = version("ministack")
     if installed != FOR_VERSION:
         sys.exit(f"these patches are for MiniStack {FOR_VERSION}, not {installed}: check which ones are still needed")
     patch(importlib.import_module("ministack.services.cognito"))
     patch_streams(importlib.import_module("ministack.services.lambda_svc"))
-    patch_workers(importlib.import_module("ministack.core.lambda_runtime"))
     importlib.import_module("ministack.app").main()
 
 

@@ -6,10 +6,11 @@ from sandes.edge.websocket import frame_handler
 from sandes.edge.wiring.deliver import wire_deliver
 from sandes.messaging.deliver import receive
 from sandes.model.ids import ConnectionId
+from sandes.model.instant import Instant
 from sandes.model.principal import Principal
 from sandes.protocol.frames import ClientFrame, ServerFrame
 
 
 @frame_handler
-def handler(frame: ClientFrame, principal: Principal, connection: ConnectionId, now_ms: int) -> ServerFrame:
-    return receive(frame, principal, connection, now_ms=now_ms, deps=wire_deliver())
+def handler(frame: ClientFrame, principal: Principal, connection: ConnectionId, now: Instant) -> ServerFrame:
+    return receive(frame, principal, connection, now=now, deps=wire_deliver())

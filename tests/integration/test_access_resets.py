@@ -15,6 +15,7 @@ from sandes.edge.wiring.administration import wire_access
 from sandes.model.access_reset import OBJECTION_SECONDS
 from sandes.model.administrator import PLATFORM, Caller, Place, Role
 from sandes.model.ids import OrganisationId, administrator_text, id_text
+from sandes.model.instant import Instant
 from sandes.model.organisation import Organisation
 from tests.support.admin_api import AdminApi, Answer, admin_api
 from tests.support.administration import Administration
@@ -61,7 +62,7 @@ class Office:
         """Run the minute job so many seconds later, by a clock that is ahead of all calls of a test."""
         at = self.now + 600 + later
         return access_resets.work(
-            now_ms=lambda: at * 1000,
+            clock=lambda: Instant(at * 1000),
             deps=wire_access(),
             elapsed=lambda: 0.0,
             failed=self.failed.append,

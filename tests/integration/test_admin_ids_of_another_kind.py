@@ -21,6 +21,7 @@ from sandes.apps import messages
 from sandes.crypto.statements import link_id
 from sandes.model.administrator import PLATFORM, Caller, Role
 from sandes.model.ids import id_text, message_text
+from sandes.model.instant import Instant
 from sandes.protocol import app_api
 from sandes.protocol.errors import ErrorCode
 from tests.support.admin_api import REGION, Answer, admin_api
@@ -241,7 +242,7 @@ def ids(world: World) -> Ids:
 def message_of(app: BatchApp, to: Person) -> str:
     body = app_api.NewMessage.model_validate({"to": by_account(to), "body": "hello"})
     request = app.request("POST", "/v1/messages", body.model_dump_json().encode())
-    return message_text(messages.create(request, body, now_ms=app.now_ms, deps=app.deps().apps)[0].id)
+    return message_text(messages.create(request, body, now=Instant(app.now_ms), deps=app.deps().apps)[0].id)
 
 
 def ask(world: World, caller: Caller, call: Call) -> Answer:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from sandes.apps import batch_send, batches
+from sandes.model.instant import Instant
 from sandes.protocol import app_api
 from sandes.protocol.errors import ProtocolError
 from tests.support.batches import BUCKET, BatchApp, Crash, Crashing, batch_backend, new_app
@@ -293,7 +294,7 @@ def sending(app: BatchApp, people: list[Person]) -> tuple[str, list[dict[str, An
 
 def test_a_chunk_run_twice_is_sent_and_counted_once(app: BatchApp, people: list[Person]) -> None:
     id, (chunk,) = sending(app, people)
-    outcomes = [batch_send.run_chunk(chunk, now_ms=app.now_ms, deps=app.deps()) for _ in range(2)]
+    outcomes = [batch_send.run_chunk(chunk, now=Instant(app.now_ms), deps=app.deps()) for _ in range(2)]
     assert outcomes == ["sending", "counted_before"]
     assert (app.state(id).done, app.state(id).sent) == (5, 5)
     assert [got(app, person, id) for person in people] == [[1], [1, 1], [1], [1], [1]]
@@ -304,7 +305,7 @@ def worker(app: BatchApp, name: str, entry: dict[str, Any]) -> tuple[Side, Calla
     """Return a function that processes an entry call by call."""
     side = Side(name)
     deps = app.deps(lambda target: Stepped(target, side))
-    return side, lambda: batch_send.work(entry, now_ms=app.now_ms, deps=deps)
+    return side, lambda: batch_send.work(entry, now=Instant(app.now_ms), deps=deps)
 
 
 def test_two_workers_at_once_send_and_count_a_chunk_once(backend: tuple[Service, Any], people: list[Person]) -> None:
@@ -359,10 +360,10 @@ def test_what_a_crashed_chunk_had_sent_is_counted_though_the_batch_was_cancelled
     while not app.messages_of(id):  # until the transaction with the rows, whose answer is lost
         at += 1
         with pytest.raises(Crash):
-            batch_send.run_chunk(chunk, now_ms=app.now_ms, deps=app.deps(Crashing(at, after=True)))
+            batch_send.run_chunk(chunk, now=Instant(app.now_ms), deps=app.deps(Crashing(at, after=True)))
     assert app.state(id).done == 0
     app.cancel(id)
-    batch_send.run_chunk(chunk, now_ms=app.now_ms, deps=app.deps())
+    batch_send.run_chunk(chunk, now=Instant(app.now_ms), deps=app.deps())
     assert (app.state(id).state, app.state(id).done, app.state(id).sent) == ("cancelled", 5, 5)
 
 

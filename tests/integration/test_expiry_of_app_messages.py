@@ -12,6 +12,7 @@ from sandes.apps.app_status import SWEEP_SECONDS, StatusDependencies, expire_due
 from sandes.model.app import App, Webhook
 from sandes.model.delivery import AppMessage, Envelopes, Status
 from sandes.model.ids import MessageId, app_text, new_account_id, new_app_id, new_message_id
+from sandes.model.instant import Instant
 from sandes.store.apps import AppStore
 from sandes.store.deliveries import DeliveryStore, key
 from tests.support.queue import FakeQueue
@@ -77,7 +78,7 @@ def status(app: App, id: MessageId, deps: StatusDependencies, service: Service) 
 
 
 def sweep(service: Service, deps: StatusDependencies, *, later: int = 0) -> int:
-    return expire_due(now_ms=service.now_ms + later * 1000, deps=deps, elapsed=lambda: 0.0)
+    return expire_due(now=Instant(service.now_ms + later * 1000), deps=deps, elapsed=lambda: 0.0)
 
 
 def test_a_message_expires_at_its_deadline_and_its_webhook_is_told_once(
@@ -106,7 +107,7 @@ def test_a_message_that_was_delivered_or_is_hours_overdue(
     read = stored(app, deps, store_backend, deadline=now + 5)
     overdue = stored(app, deps, store_backend, deadline=now - 20 * 3600)
     assert read.account
-    take_receipt(app.id, read.account, Status.DELIVERED, [read.id], now_ms=store_backend.now_ms, deps=deps)
+    take_receipt(app.id, read.account, Status.DELIVERED, [read.id], now=Instant(store_backend.now_ms), deps=deps)
     sweep(store_backend, deps, later=10)
     assert status(app, read.id, deps, store_backend) is Status.DELIVERED
     assert status(app, overdue.id, deps, store_backend) is Status.EXPIRED
@@ -135,7 +136,7 @@ def test_a_sweep_that_runs_out_of_time_goes_on_where_it_ended(
     messages = [stored(app, deps, store_backend, deadline=now + hours * 3600) for hours in (1, 30, 31, 300)]
     later_ms, calls = store_backend.now_ms + 20 * 86_400_000, 0
     while any(status(app, one.id, deps, store_backend) is not Status.EXPIRED for one in messages):
-        expire_due(now_ms=later_ms, deps=deps, elapsed=partial(next, count(step=SWEEP_SECONDS / 50)))
+        expire_due(now=Instant(later_ms), deps=deps, elapsed=partial(next, count(step=SWEEP_SECONDS / 50)))
         calls += 1
         assert calls < 50, "the sweep makes no progress"
     assert calls > 3
@@ -159,7 +160,7 @@ def test_a_receipt_after_the_deadline_does_not_take_the_expiry_back(
     late = stored(app, deps, store_backend, deadline=now - 1)
     assert late.account
     for _ in range(2):
-        take_receipt(app.id, late.account, Status.READ, [late.id], now_ms=store_backend.now_ms, deps=deps)
+        take_receipt(app.id, late.account, Status.READ, [late.id], now=Instant(store_backend.now_ms), deps=deps)
         sweep(store_backend, deps)
     assert status(app, late.id, deps, store_backend) is Status.EXPIRED
 
@@ -172,7 +173,9 @@ def test_two_receipts_of_two_devices_tell_the_app_once(
     listening = replace(app.webhooks["h" * 22], events=("message.delivered",))
     assert deps.apps.set_entry(app.id, listening, replaces=True)
     for _ in range(2):
-        take_receipt(app.id, message.account, Status.DELIVERED, [message.id], now_ms=store_backend.now_ms, deps=deps)
+        take_receipt(
+            app.id, message.account, Status.DELIVERED, [message.id], now=Instant(store_backend.now_ms), deps=deps
+        )
     queue = deps.webhook_queue
     assert isinstance(queue, FakeQueue)
     assert len(queue.sent) == 1

@@ -19,6 +19,7 @@ from sandes.crypto.seal import Kind
 from sandes.groups.fanout import Fanout
 from sandes.messaging.push import Push
 from sandes.model.ids import GroupId, MessageId, account_text, id_text, message_text
+from sandes.model.instant import Instant
 from sandes.protocol import app_api
 from sandes.protocol.errors import ProtocolError
 from sandes.store.directory import DirectoryStore
@@ -75,11 +76,11 @@ class Posting(AppGroups):
         given = app_api.NewMessage.model_validate_json(text)
         request = self.keys.request("POST", "/v1/messages", text, key=key or "k", now_ms=self.now_ms)
         deps = deps or self.message_deps()
-        return group_messages.create(request, given, to, now_ms=self.now_ms, deps=deps)[0]
+        return group_messages.create(request, given, to, now=Instant(self.now_ms), deps=deps)[0]
 
     def status(self, id: MessageId) -> app_api.Message:
         request = self.keys.request("GET", f"/v1/messages/{message_text(id)}", key=None, now_ms=self.now_ms)
-        return group_messages.status(request, id, now_ms=self.now_ms, deps=self.message_deps())
+        return group_messages.status(request, id, now=Instant(self.now_ms), deps=self.message_deps())
 
     def got(self, person: Person, index: int = 0) -> list[Any]:
         """Return what a device would show: kind, group and text of each envelope."""
@@ -221,9 +222,9 @@ def test_a_message_to_a_group_neither_expires_for_its_app_nor_is_recalled(app: P
     path = f"/v1/messages/{message_text(sent.id)}"
     request = app.keys.request("DELETE", path, key=None, now_ms=app.now_ms)
     deps = app.message_deps().apps
-    assert refused(messages.recall, request, sent.id, now_ms=app.now_ms, deps=deps) == "already_final"
+    assert refused(messages.recall, request, sent.id, now=Instant(app.now_ms), deps=deps) == "already_final"
     app.service.now_ms += 31 * 86_400_000
-    expired = app_status.expire_due(now_ms=app.now_ms, deps=app.service.status_deps(), elapsed=lambda: 0.0)
+    expired = app_status.expire_due(now=Instant(app.now_ms), deps=app.service.status_deps(), elapsed=lambda: 0.0)
     assert (expired, app.status(sent.id).status) == (0, "sent")
 
 

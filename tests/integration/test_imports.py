@@ -16,6 +16,7 @@ from sandes.model.administrator import Caller, Place, Role
 from sandes.model.audit import SYSTEM
 from sandes.model.ids import UnitId, administrator_text, base64url_text, id_text, new_import_id
 from sandes.model.imports import NOMINATION_SECONDS
+from sandes.model.instant import Instant
 from sandes.model.phone import PhoneNumber
 from sandes.model.verification import Verification
 from sandes.people import devices
@@ -405,7 +406,7 @@ def test_a_nomination_that_comes_during_a_registration_is_not_missed(office: Imp
         routing=deps.routing,
     )
     body = VerifyRegistration(code=code, device=keys.new_device(id))
-    made = devices.register(id, body, now_ms=office.now_ms, deps=replace(deps, enrolment=enrolment))
+    made = devices.register(id, body, now=Instant(office.now_ms), deps=replace(deps, enrolment=enrolment))
     assert done
     office.told_of_registrations()
     assert office.work_all() == ["verified"]
@@ -594,7 +595,7 @@ def test_a_list_holds_what_the_caller_may_see(office: Importing, backend: tuple[
                 unit=unit,
                 after=after,
                 limit=limit,
-                now_ms=office.now_ms,
+                now=Instant(office.now_ms),
                 deps=office.deps(),
             )
             found += [one.id for one in page.imports]
@@ -621,7 +622,7 @@ def test_a_cursor_is_good_for_one_list_and_caller(office: Importing, backend: tu
     for id, changed in ((other.id, cursor), (done.id, edited(cursor))):
         assert refused(office.page, id, after=changed) is ErrorCode.INVALID_CURSOR
     colleague = office.administration.appoint(Role.NODAL_OFFICER, Place.root(office.organisation))
-    deps, terms = office.deps(), {"after": cursor, "limit": 2, "now_ms": office.now_ms}
+    deps, terms = office.deps(), {"after": cursor, "limit": 2, "now": Instant(office.now_ms)}
     assert refused(imports.results, colleague, done.id, deps=deps, **terms) is ErrorCode.INVALID_CURSOR
 
 
@@ -790,7 +791,7 @@ def test_a_check_that_ends_after_the_cancelling_leaves_nothing(office: Importing
     one = office.deps().store.read(id, now_seconds=NOW)
     assert one is not None
     office.cancel(id)
-    import_check.check(replace(one, etag=None), now_ms=office.now_ms, deps=office.deps())
+    import_check.check(replace(one, etag=None), now=Instant(office.now_ms), deps=office.deps())
     assert office.state(id).state == "cancelled"
     assert [key for key in office.objects() if base64url_text(id) in key] == []
 
@@ -840,7 +841,7 @@ def test_a_chunk_that_comes_again_or_twice_at_once_counts_once(office: Importing
     (entry,) = entries(office, checked.id)
     versions = []
     for _ in range(3):
-        import_work.run_chunk(entry, now_ms=office.now_ms, deps=office.deps())
+        import_work.run_chunk(entry, now=Instant(office.now_ms), deps=office.deps())
         versions.append([verification(office, person).version for person in people])
     assert versions == [[1, 1, 1]] * 3
     assert counts(office.state(checked.id)) == {"verified": 3}
@@ -870,7 +871,7 @@ def test_nothing_is_done_without_an_entry_however_a_chunk_ends(office: Importing
 
     deps = office.deps(lambda target: Ending() if target is office.service.client else target)
     with pytest.raises(Crash):
-        import_work.run_chunk(entry, now_ms=office.now_ms, deps=deps)
+        import_work.run_chunk(entry, now=Instant(office.now_ms), deps=deps)
     assert verification(office, person).in_force(NOW)
     assert written == ["import.commit", "import.chunk.begin", "import.chunk.begin"]  # what existed before each attempt
 
@@ -887,7 +888,7 @@ def uncounted(office: Importing, id: Any) -> dict[str, Any]:
             return getattr(deps.store, name)
 
     with pytest.raises(Crash):
-        import_work.run_chunk(entry, now_ms=office.now_ms, deps=replace(deps, store=Ending()))  # type: ignore[arg-type]
+        import_work.run_chunk(entry, now=Instant(office.now_ms), deps=replace(deps, store=Ending()))  # type: ignore[arg-type]
     return entry
 
 
@@ -905,7 +906,7 @@ def test_a_run_that_ended_before_it_counted_is_counted_by_the_next_one(office: I
     entry = uncounted(office, checked.id)
     assert (counts(office.state(checked.id)), office.results(checked.id)) == ({}, {})
     office.cancel(checked.id)
-    import_work.run_chunk(entry, now_ms=office.now_ms, deps=office.deps())
+    import_work.run_chunk(entry, now=Instant(office.now_ms), deps=office.deps())
     assert counts(office.state(checked.id)) == expected
 
 
@@ -941,7 +942,7 @@ def test_a_repeated_chunk_undoes_nothing_that_administrators_did_since(office: I
     before = [verification(office, person) for person in people]
     waiting = [nomination(office, phone) for phone in (nominated, withdrawn)]
     service.now_ms += later * 1000
-    import_work.run_chunk(entry, now_ms=office.now_ms, deps=office.deps())
+    import_work.run_chunk(entry, now=Instant(office.now_ms), deps=office.deps())
     assert [verification(office, person) for person in people] == before
     assert [nomination(office, phone) for phone in (nominated, withdrawn)] == waiting
     expected = {"verified": 2, "changed": 1, "unchanged": 1, "revoked": 1, "nominated": 1, "withdrawn": 1}
@@ -960,7 +961,7 @@ def test_a_row_that_failed_is_not_tried_again_by_a_repeated_chunk(office: Import
     entry = uncounted(office, checked.id)
     office.service.verify(person, office.organisation)
     office.run(csv_of(row(phone)))
-    import_work.run_chunk(entry, now_ms=office.now_ms, deps=office.deps())
+    import_work.run_chunk(entry, now=Instant(office.now_ms), deps=office.deps())
     assert verification(office, person).in_force(NOW)
     assert nomination(office, phone).in_force(NOW)
     assert counts(office.state(checked.id)) == {"failed": 2}
@@ -988,12 +989,12 @@ def test_rows_of_earlier_transactions_stay_done_when_a_later_one_fails(
 
     deps = office.deps(lambda target: Ending() if target is office.service.client else target)
     with pytest.raises(Crash):
-        import_work.run_chunk(entry, now_ms=office.now_ms, deps=deps)
+        import_work.run_chunk(entry, now=Instant(office.now_ms), deps=deps)
     done = [person for person in people if office.service.verifications.read(person.account)]
     assert len(done) == at
     for person in done:
         office.service.revoke(person)
-    import_work.run_chunk(entry, now_ms=office.now_ms, deps=office.deps())
+    import_work.run_chunk(entry, now=Instant(office.now_ms), deps=office.deps())
     in_force = {person.phone for person in people if verification(office, person).in_force(NOW)}
     assert in_force == {person.phone for person in people} - {person.phone for person in done}
     assert counts(office.state(checked.id)) == {"verified": 4}
@@ -1011,12 +1012,12 @@ def test_two_runs_at_once_do_each_row_once(office: Importing, monkeypatch: pytes
             if name == "transact_write_items" and len(between) < 3:
                 between.append(True)
                 if len(between) == 3:  # one person is done by then
-                    import_work.run_chunk(entry, now_ms=office.now_ms, deps=office.deps())
+                    import_work.run_chunk(entry, now=Instant(office.now_ms), deps=office.deps())
                     office.service.revoke(people[2])
             return getattr(office.service.client, name)
 
     deps = office.deps(lambda target: Overtaken() if target is office.service.client else target)
-    assert import_work.run_chunk(entry, now_ms=office.now_ms, deps=deps) == "counted_before"
+    assert import_work.run_chunk(entry, now=Instant(office.now_ms), deps=deps) == "counted_before"
     assert [verification(office, person).version for person in people] == [1, 1, 2, 1]
     assert counts(office.state(checked.id)) == {"verified": 4}
 
@@ -1035,7 +1036,7 @@ def test_a_nomination_whose_entry_comes_late_undoes_no_later_decision(office: Im
     office.service.revoke(person)
     office.service.now_ms += 14 * DAY * 1000
     before = verification(office, person)
-    assert import_work.work(entry, receives=1, now_ms=office.now_ms, deps=office.deps()) == "decided_since"
+    assert import_work.work(entry, receives=1, now=Instant(office.now_ms), deps=office.deps()) == "decided_since"
     assert verification(office, person) == before
     assert nomination(office, phone) is None
     assert recorded(office)["reason"] == "decided_since"
@@ -1056,7 +1057,7 @@ def test_a_person_changed_at_the_same_moment_is_read_again(office: Importing) ->
 
     import_work.run_chunk(
         entry,
-        now_ms=office.now_ms,
+        now=Instant(office.now_ms),
         deps=office.deps(lambda target: Overtaken() if target is office.service.client else target),
     )
     assert counts(office.state(checked.id)) == {"changed": 1, "verified": 1}
@@ -1117,7 +1118,7 @@ def test_a_chunk_takes_few_calls(office: Importing) -> None:
             return call
 
     deps = office.deps(lambda target: Count() if target is office.service.client else target)
-    import_work.run_chunk(entry, now_ms=office.now_ms, deps=deps)
+    import_work.run_chunk(entry, now=Instant(office.now_ms), deps=deps)
     assert counts(office.state(checked.id)) == {"verified": 30}
     assert calls.count("transact_write_items") <= 6
     assert len(calls) <= 16

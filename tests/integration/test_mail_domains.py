@@ -10,6 +10,7 @@ import pytest
 
 from sandes.model.administrator import PLATFORM, Caller, Place, Role
 from sandes.model.ids import account_text, administrator_text, id_text
+from sandes.model.instant import Instant
 from sandes.people import verification_requests
 from sandes.protocol.client_api import NewVerificationRequest
 from sandes.protocol.errors import ErrorCode, ProtocolError
@@ -206,7 +207,7 @@ def test_a_request_to_be_verified_keeps_the_domains_when_it_is_made_and_when_it_
 
     def ask(email: str) -> str:
         wanted = NewVerificationRequest(organisation=ports.id, name="Asha Rao", post="Clerk", email=email)
-        return verification_requests.ask(who, wanted, now_ms=service.now_ms, deps=deps).id
+        return verification_requests.ask(who, wanted, now=Instant(service.now_ms), deps=deps).id
 
     id = ask("asha@old.example")
     ports.set("ports.example")

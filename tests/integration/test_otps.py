@@ -14,6 +14,7 @@ import pytest
 
 from sandes.crypto.statements import link_id
 from sandes.model.ids import parse_app
+from sandes.model.instant import Instant
 from sandes.people import codes, devices
 from sandes.protocol.client_api import VerifyRegistration
 from sandes.protocol.errors import ErrorCode, ProtocolError
@@ -117,9 +118,9 @@ def test_no_call_about_registrations_or_links_finds_an_otp(service: Service, per
     registering = VerifyRegistration(code="123456", device=device)
     known, now_ms = service.device_deps, service.now_ms
     refusals = [
-        refusal(devices.register, id, registering, now_ms=now_ms, deps=known),
+        refusal(devices.register, id, registering, now=Instant(now_ms), deps=known),
         refusal(service.change_phone, person, person.phone, id=id),
-        refusal(codes.send_next_code, id, now_ms=now_ms + 60_000, deps=service.code_deps),
+        refusal(codes.send_next_code, id, now=Instant(now_ms + 60_000), deps=service.code_deps),
     ]
     assert [refused.code.value for refused in refusals] == ["not_found", "not_found", "not_found"]
     assert otp_row(service, id) == before

@@ -19,6 +19,7 @@ from sandes.crypto.pepper import Pepper
 from sandes.limits import Limit
 from sandes.model.administrator import PLATFORM
 from sandes.model.ids import AccountId, parse_app
+from sandes.model.instant import Instant
 from sandes.model.phone import PhoneNumber
 from sandes.people import accounts, codes, complaining, devices
 from sandes.protocol.app_api import Recipient
@@ -76,7 +77,7 @@ class Rotation:
         )
 
     def call(self, operation: str = "pepper.rekey", client: Any = None) -> dict[str, Any]:
-        return rekeying.operate({"operation": operation}, now_ms=self.now * 1000, deps=self.deps(client))
+        return rekeying.operate({"operation": operation}, now=Instant(self.now * 1000), deps=self.deps(client))
 
     def rekey(self) -> str:
         self.later(SETTLE_SECONDS)
@@ -113,7 +114,7 @@ def service(rotation: Rotation) -> Service:
 
 def found(service: Service, by: Person, phone: PhoneNumber) -> AccountId | None:
     try:
-        return accounts.lookup(service.caller(by), phone, now_ms=service.now_ms, deps=service.device_deps).account
+        return accounts.lookup(service.caller(by), phone, now=Instant(service.now_ms), deps=service.device_deps).account
     except ProtocolError as error:
         if error.code is not ErrorCode.NOT_FOUND:
             raise
@@ -143,7 +144,7 @@ def test_everybody_is_found_and_keeps_their_account_at_every_step(rotation: Rota
         for person in people:
             assert found(service, asha, person.phone) == person.account, step
             assert (
-                accounts.me(service.caller(person), now_ms=service.now_ms, deps=service.device_deps).phone
+                accounts.me(service.caller(person), now=Instant(service.now_ms), deps=service.device_deps).phone
                 == person.phone
             )
         keys = DeviceKeys()
@@ -166,7 +167,7 @@ def test_everybody_is_found_and_keeps_their_account_at_every_step(rotation: Rota
 
 def test_blocks_and_messages_go_on_by_account(rotation: Rotation, service: Service) -> None:
     asha, ravi = service.person(), service.person()
-    accounts.block(service.caller(asha), ravi.account, now_ms=service.now_ms, deps=service.device_deps)
+    accounts.block(service.caller(asha), ravi.account, now=Instant(service.now_ms), deps=service.device_deps)
     for step in steps(rotation):
         assert found(service, ravi, asha.phone) is None, step  # as if she did not exist
         assert found(service, asha, ravi.phone) == ravi.account, step
@@ -295,7 +296,7 @@ def test_a_code_sent_before_a_step_is_good_after_it(rotation: Rotation, service:
         step()
         rotation.rekey()
         body = VerifyRegistration(code=code, device=DeviceKeys().new_device(id))
-        made = devices.register(id, body, now_ms=sent_at + 1, deps=service.device_deps)
+        made = devices.register(id, body, now=Instant(sent_at + 1), deps=service.device_deps)
         assert account in {None, made.account}
         account = made.account
     rotation.end()
@@ -321,7 +322,7 @@ def test_wrong_attempts_are_counted_across_a_step(rotation: Rotation, service: S
     wrong = str((int(service.sms.last_code) + 1) % 10**6).zfill(6)
     for left in (2, 1, 0):
         with pytest.raises(ProtocolError) as refused:
-            codes.check_code(id, wrong, "register", now_ms=service.now_ms, deps=service.code_deps)
+            codes.check_code(id, wrong, "register", now=Instant(service.now_ms), deps=service.code_deps)
         assert refused.value.details["attempts_left"] == left
         if left == 2:
             rotation.store(tool.next_value(rotation.secret, now_seconds=NOW))
@@ -443,12 +444,12 @@ def test_a_file_checked_before_a_step_is_imported_after_it(backend: tuple[Servic
 def test_complaints_can_be_read_after_the_former_value_is_gone(rotation: Rotation, service: Service) -> None:
     asha, ravi = service.person(), service.person()
     about = Report.model_validate({"account": str(_text(ravi)), "category": "spam", "text": "sells loans"})
-    complaining.report(service.caller(asha), about, now_ms=service.now_ms, deps=service.device_deps)
+    complaining.report(service.caller(asha), about, now=Instant(service.now_ms), deps=service.device_deps)
     for step in steps(rotation):
         (complaint,) = _complaints(service)
         assert service.pepper.open(complaint.text, complaint.id) == b"sells loans", step
         assert service.pepper.open(complaint.reporter, complaint.id) == asha.account, step
-    complaining.report(service.caller(asha), about, now_ms=service.now_ms, deps=service.device_deps)
+    complaining.report(service.caller(asha), about, now=Instant(service.now_ms), deps=service.device_deps)
     assert len({complaint.pseudonym for complaint in _complaints(service)}) == 1
 
 

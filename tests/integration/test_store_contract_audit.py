@@ -11,6 +11,7 @@ from sandes.administration.recorder import Recorder
 from sandes.crypto.audit_chain import FIRST, AuditKey, is_signed_entry, link_hash
 from sandes.model.audit import Act, Entry
 from sandes.model.ids import OrganisationId, id_text, new_organisation_id
+from sandes.model.instant import Instant
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.store.audit import AuditStore
 from sandes.store.dynamo import Condition, ConditionFailed
@@ -73,7 +74,7 @@ def test_many_writers_at_one_chain_lose_nothing(on: Backend, writers: int) -> No
         mine = on.recorder()
         for number in range(EACH):
             name = f"w{writer}.n{number}"
-            mine.writer(act(chain, name), now_ms=now_ms)([row(on, chain, name)])
+            mine.writer(act(chain, name), now=Instant(now_ms))([row(on, chain, name)])
 
     with ThreadPoolExecutor(writers) as pool:
         list(pool.map(work, range(writers)))
@@ -91,7 +92,7 @@ def test_of_many_who_do_the_same_at_once_one_does_it_and_one_entry_says_so(on: B
     chain = new_organisation_id()
 
     def once(number: int) -> str:
-        write = on.recorder().writer(act(chain, f"n{number}.once"), now_ms=on.service.now_ms)
+        write = on.recorder().writer(act(chain, f"n{number}.once"), now=Instant(on.service.now_ms))
         try:
             write([row(on, chain, "once")])
         except ConditionFailed as failed:
@@ -106,11 +107,11 @@ def test_of_many_who_do_the_same_at_once_one_does_it_and_one_entry_says_so(on: B
 
 def test_what_stands_beside_is_told_apart_from_the_act(on: Backend) -> None:
     chain = new_organisation_id()
-    on.recorder().writer(act(chain, "first.act"), now_ms=on.service.now_ms)([row(on, chain, "a")])
+    on.recorder().writer(act(chain, "first.act"), now=Instant(on.service.now_ms))([row(on, chain, "a")])
     beside = [row(on, chain, "b"), row(on, chain, "a")]
     write = on.recorder().writer(
         act(chain, "second.act"),
-        now_ms=on.service.now_ms,
+        now=Instant(on.service.now_ms),
         beside=beside,
         otherwise=ErrorCode.REQUEST_STATE,
     )
@@ -123,7 +124,7 @@ def test_what_stands_beside_is_told_apart_from_the_act(on: Backend) -> None:
 def test_by_time_as_by_number(on: Backend) -> None:
     chain, mine = new_organisation_id(), on.recorder()
     for number in range(5):
-        mine.record(act(chain, f"n{number}.act"), now_ms=1_000_000 + 1000 * number)
+        mine.record(act(chain, f"n{number}.act"), now=Instant(1_000_000 + 1000 * number))
     store = mine.store
 
     def numbers(found: tuple[list[Entry], bool]) -> list[int]:

@@ -13,6 +13,7 @@ from nacl.signing import SigningKey
 from sandes.model.challenge import Challenge, Purpose
 from sandes.model.device import Account, SealKey
 from sandes.model.ids import DeviceNumber, new_account_id, new_one_time_id
+from sandes.model.instant import Instant
 from sandes.model.phone import PhoneNumber
 from sandes.people import devices
 from sandes.protocol.client_api import Registered, VerifyRegistration
@@ -121,7 +122,7 @@ def enrolment(service: Service, challenge: Challenge) -> tuple[Account, Any, Sea
     keys = DeviceKeys()
     new = keys.new_device(challenge.id)
     id = new_account_id()
-    device = devices._device(id, DeviceNumber(1), new, service.now_ms)
+    device = devices._device(id, DeviceNumber(1), new, Instant(service.now_ms))
     account = Account(id, challenge.subject, b"sealed", service.now_ms // 1000, device.number, {1: device})  # type: ignore[dict-item]
     return account, device, SealKey(1, keys.seal_public), challenge
 
@@ -175,7 +176,7 @@ def test_a_device_is_linked_on_the_account_as_it_was_read_or_not_at_all(store_ba
     read = store_backend.account(asha.account)
     store_backend.link(asha, DeviceKeys())
     made = created(store_backend, purpose="link")
-    device = devices._device(asha.account, DeviceNumber(2), DeviceKeys().new_device(made.id), 0)
+    device = devices._device(asha.account, DeviceNumber(2), DeviceKeys().new_device(made.id), Instant(0))
     with pytest.raises(EnrolmentRaced):
         store_backend.enrolment.link(read, asha.devices[0], device, SealKey(1, bytes(32)), made)
     assert store_backend.account(asha.account).devices[DeviceNumber(2)] != device
@@ -186,7 +187,7 @@ def test_a_device_is_linked_on_the_account_as_it_was_read_or_not_at_all(store_ba
 
 def register(service: Service, id: str, code: str, keys: DeviceKeys) -> Registered:
     body = VerifyRegistration(code=code, device=keys.new_device(id))
-    return devices.register(id, body, now_ms=service.now_ms, deps=service.device_deps)
+    return devices.register(id, body, now=Instant(service.now_ms), deps=service.device_deps)
 
 
 @pytest.fixture
@@ -249,7 +250,7 @@ def test_two_registrations_of_one_number_at_once_leave_one_account_with_one_devi
 
 def link(service: Service, person: Person, opened: SigningKey) -> Registered:
     body = DeviceKeys().joining(opened, person.account, at_ms=service.now_ms)
-    return devices.link(body, now_ms=service.now_ms, deps=service.device_deps)
+    return devices.link(body, now=Instant(service.now_ms), deps=service.device_deps)
 
 
 def test_one_link_used_by_several_devices_at_once_makes_one_device(store_backend: Service) -> None:

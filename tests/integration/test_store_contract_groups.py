@@ -12,6 +12,7 @@ from sandes.crypto.seal import GroupChange
 from sandes.groups.group_events import new_event
 from sandes.model.group import SYSTEM, GroupEvent, GroupInvitation, Member
 from sandes.model.ids import AccountId, GroupId, UnitId, id_text, new_account_id, parse_unit
+from sandes.model.instant import Instant
 from sandes.store.group_operations import GroupRaced
 from sandes.store.groups import event_put
 from tests.support.groups import Groups
@@ -143,7 +144,7 @@ def test_an_event_is_written_with_its_change_or_not_at_all(groups: Groups) -> No
     group = groups.create(owner)
 
     def event(**fields: str) -> GroupEvent:
-        return new_event(group, GroupChange.CHANGED, SYSTEM, now_ms=groups.now_ms, **fields)  # type: ignore[arg-type]
+        return new_event(group, GroupChange.CHANGED, SYSTEM, now=Instant(groups.now_ms), **fields)  # type: ignore[arg-type]
 
     made, never = event(name="New"), event(name="Never")
     groups.changes.change(group, name="New", by=owner.account, event=made)

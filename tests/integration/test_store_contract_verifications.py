@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from sandes.model.ids import OrganisationId, UnitId, account_text, id_text, new_unit_id
+from sandes.model.instant import Instant
 from sandes.model.verification import Ending, Official, Verification
 from sandes.people import devices
 from sandes.protocol.client_api import VerifyRegistration
@@ -366,7 +367,7 @@ def register_again_on(client: Any, service: Service, person: Person) -> None:
     id, keys = service.start(person.phone), DeviceKeys()
     body = VerifyRegistration(code=service.sms.last_code, device=keys.new_device(id))
     deps = replace(service.device_deps, enrolment=late)
-    devices.register(id, body, now_ms=service.now_ms, deps=deps)
+    devices.register(id, body, now=Instant(service.now_ms), deps=deps)
 
 
 def test_who_is_revoked_and_verified_again_meanwhile_is_no_official_on_another_device(store_backend: Service) -> None:

@@ -12,6 +12,7 @@ from sandes.apps.app_events import new_event
 from sandes.model.app import App, Webhook
 from sandes.model.delivery import AppEvent
 from sandes.model.ids import new_app_id, new_one_time_id
+from sandes.model.instant import Instant
 from sandes.model.webhook import WebhookDelivery
 from sandes.store.apps import AppStore
 from sandes.store.deliveries import ANSWER_IS_NEW, EVENT_KEEP_SECONDS, Answer, DeliveryStore
@@ -62,7 +63,7 @@ class World:
         return hook
 
     def record(self, *, at_ms: int | None = None) -> AppEvent:
-        event = new_event(self.app.id, "message.read", {"seq": 5}, test=False, now_ms=at_ms or self.now_ms)
+        event = new_event(self.app.id, "message.read", {"seq": 5}, test=False, now=Instant(at_ms or self.now_ms))
         self.deliveries.write([self.deliveries.recording(event)])
         return event
 

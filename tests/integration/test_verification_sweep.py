@@ -10,6 +10,7 @@ import pytest
 
 from sandes.administration.people.verification_sweep import AGAIN_SECONDS, SWEEP_SECONDS, SweepDependencies, end_due
 from sandes.model.ids import OrganisationId, UnitId, account_text, id_text, parse_account, parse_organisation
+from sandes.model.instant import Instant
 from sandes.ports.queues import Queue
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.store.dynamo import StoreUnavailable
@@ -49,7 +50,7 @@ def sweep(service: Service, queue: Queue, *, at: int, client: Any = None, elapse
     if client:
         store = replace(store, client=client)
     deps = SweepDependencies(store, queue)
-    return end_due(now_ms=at * 1000, deps=deps, elapsed=elapsed or (lambda: 0.0))
+    return end_due(now=Instant(at * 1000), deps=deps, elapsed=elapsed or (lambda: 0.0))
 
 
 def jobs(queue: FakeQueue) -> list[Job]:
@@ -257,7 +258,7 @@ def test_a_busy_shard_does_not_keep_the_others_from_being_swept(service: Service
     for person in people:
         clock = itertools.count(step=SWEEP_SECONDS + 1)
         deps = SweepDependencies(service.verifications, queue, any_below=lambda _, p=person: p.account[-1] % SHARDS)  # type: ignore[misc]
-        assert end_due(now_ms=now * 1000, deps=deps, elapsed=lambda clock=clock: float(next(clock))) == 1  # type: ignore[misc]
+        assert end_due(now=Instant(now * 1000), deps=deps, elapsed=lambda clock=clock: float(next(clock))) == 1  # type: ignore[misc]
         assert jobs(queue)[-1] == job(person, of)
 
 

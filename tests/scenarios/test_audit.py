@@ -16,6 +16,7 @@ from sandes.administration.recorder import Recorder
 from sandes.model.administrator import Place, Role
 from sandes.model.audit import Act
 from sandes.model.ids import parse_organisation
+from sandes.model.instant import Instant
 from sandes_client.admin import AdminApiError
 from sandes_client.audit import public_keys, read_heads
 from sandes_client.cli.admin import admin
@@ -51,7 +52,7 @@ def chain(recorder: Recorder, organisation: str) -> str:
             organisation=parse_organisation(organisation),
             details={"name": [f"Desk {number}", f"Desk {number + 1}"]},
         )
-        recorder.record(done, now_ms=time.time_ns() // 1_000_000)
+        recorder.record(done, now=Instant(time.time_ns() // 1_000_000))
     return organisation
 
 

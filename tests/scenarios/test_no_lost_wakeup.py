@@ -21,6 +21,7 @@ from sandes.messaging.send import send
 from sandes.model.device import Routes
 from sandes.model.envelope import Envelope
 from sandes.model.ids import ConnectionId, base64url_text
+from sandes.model.instant import Instant
 from sandes.protocol.errors import ProtocolError
 from sandes.protocol.frames import Drained, Hello, Inbox, Ping, Pong, Sync, bundle
 from sandes.store.routing import RoutingStore
@@ -64,7 +65,7 @@ class Meeting:
         )
         frame = self.service.message(self.receiver)
         now_ms = self.service.now_ms
-        return side, lambda: send(frame, self.sender.principal(), now_ms=now_ms, deps=dependencies)
+        return side, lambda: send(frame, self.sender.principal(), now=Instant(now_ms), deps=dependencies)
 
     def hello_side(self, hello: Callable[..., object] = deliver.hello) -> tuple[Side, Callable[[], object]]:
         side = Side("hello")
@@ -76,7 +77,7 @@ class Meeting:
         now_ms = self.service.now_ms
         principal = self.receiver.principal(connected_at_ms=now_ms, socket=self.number)
         frame = Hello(type="hello", protocol=1)
-        return side, lambda: hello(frame, principal, self.new_socket, now_ms=now_ms, deps=dependencies)
+        return side, lambda: hello(frame, principal, self.new_socket, now=Instant(now_ms), deps=dependencies)
 
     def frame_side(self, use_case: Callable[..., Any], told: list[Any]) -> tuple[Side, Callable[[], object]]:
         """Return the side of a frame from the receiver on its socket. The answer is added to `told`."""
@@ -88,7 +89,9 @@ class Meeting:
         )
         frame: Any = Sync(type="sync") if use_case is deliver.sync else Ping(type="ping")
         principal, now_ms = self.receiver.principal(), self.service.now_ms
-        return side, lambda: told.append(use_case(frame, principal, self.new_socket, now_ms=now_ms, deps=dependencies))
+        return side, lambda: told.append(
+            use_case(frame, principal, self.new_socket, now=Instant(now_ms), deps=dependencies)
+        )
 
     def arrived(self) -> bool:
         """Tell whether the one stored envelope was posted to the new socket, and remove it for the next meeting."""
@@ -203,17 +206,17 @@ def lost_by(use_case: Callable[..., Any], service: Service, pair: tuple[Person, 
 
 
 def ping_that_reads_before_it_reconnects(
-    frame: Any, principal: Any, connection: Any, *, now_ms: int, deps: Any
+    frame: Any, principal: Any, connection: Any, *, now: Instant, deps: Any
 ) -> Pong:
-    pending = deps.inbox.pending(principal.inbox, now_seconds=now_ms // 1000, consistent=True)
-    deps.routing.reconnect(principal, connection, now_seconds=now_ms // 1000)
-    return Pong(server_time=now_ms, epoch=1, inbox=Inbox(pending=pending))
+    pending = deps.inbox.pending(principal.inbox, now_seconds=now.seconds, consistent=True)
+    deps.routing.reconnect(principal, connection, now_seconds=now.seconds)
+    return Pong(server_time=now.ms, epoch=1, inbox=Inbox(pending=pending))
 
 
 def sync_that_leaves_the_socket_forgotten(
-    frame: Any, principal: Any, connection: Any, *, now_ms: int, deps: Any
+    frame: Any, principal: Any, connection: Any, *, now: Instant, deps: Any
 ) -> Drained:
-    for page in deps.inbox.pages(principal.inbox, now_seconds=now_ms // 1000):
+    for page in deps.inbox.pages(principal.inbox, now_seconds=now.seconds):
         for text in bundle(page):
             deps.pusher.post(connection, text)
     return Drained(more=False)
@@ -233,20 +236,20 @@ class PushToKnownSocketsOnly(Push):
 
 
 def hello_that_drains_before_it_connects(
-    frame: Hello, principal: Any, connection: Any, *, now_ms: int, deps: Any
+    frame: Hello, principal: Any, connection: Any, *, now: Instant, deps: Any
 ) -> None:
-    pages = list(deps.inbox.pages(principal.inbox, now_seconds=now_ms // 1000))
-    deps.routing.connect(principal, connection, now_seconds=now_ms // 1000)
+    pages = list(deps.inbox.pages(principal.inbox, now_seconds=now.seconds))
+    deps.routing.connect(principal, connection, now_seconds=now.seconds)
     for page in pages:
         for text in bundle(page):
             deps.pusher.post(connection, text)
 
 
 def hello_that_closes_the_old_socket_last(
-    frame: Hello, principal: Any, connection: Any, *, now_ms: int, deps: Any
+    frame: Hello, principal: Any, connection: Any, *, now: Instant, deps: Any
 ) -> None:
-    connected = deps.routing.connect(principal, connection, now_seconds=now_ms // 1000)
-    for page in deps.inbox.pages(principal.inbox, now_seconds=now_ms // 1000):
+    connected = deps.routing.connect(principal, connection, now_seconds=now.seconds)
+    for page in deps.inbox.pages(principal.inbox, now_seconds=now.seconds):
         for text in bundle(page):
             deps.pusher.post(connection, text)
     if connected.previous:

@@ -32,6 +32,7 @@ from sandes.model.ids import (
     id_text,
     new_request_id,
 )
+from sandes.model.instant import Instant
 from sandes.model.verification import UNASKED_SECONDS
 from sandes.model.verification_request import VerificationRequest
 from sandes.people import complaining
@@ -222,7 +223,9 @@ class World:
 
     def _complaint(self, by: Person, about: Person, officer: Caller, at: dict[str, str]) -> str:
         body = Report(category="abuse", text="He shouts.", account=about.account)
-        complaining.report(self.service.caller(by), body, now_ms=self.service.now_ms, deps=self.service.device_deps)
+        complaining.report(
+            self.service.caller(by), body, now=Instant(self.service.now_ms), deps=self.service.device_deps
+        )
         found = self.api(officer, "GET", "/complaints", query=at).body["complaints"]
         return str(next(one["id"] for one in found if one["unit"] == at["unit"]))
 

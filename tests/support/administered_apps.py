@@ -14,6 +14,7 @@ from sandes.model.administrator import PLATFORM, Caller, Place, Role
 from sandes.model.app import App
 from sandes.model.approval import Approval
 from sandes.model.ids import AppId, ApprovalId, UnitId, id_text
+from sandes.model.instant import Instant
 from sandes.protocol.admin_apps_api import AdminApp, ChangeApp, NewApp, NewAppKey
 from sandes.protocol.fields import Wire
 from sandes.store.approvals import ApprovalStore
@@ -81,15 +82,17 @@ class AppWorld:
         fields: Json = {"name": "Passport Seva", "scopes": ["otp", "msg"]}
         fields |= {"organisation": id_text(self.ministry), "unit": id_text(unit or self.west)}
         new = NewApp.model_validate({**fields, **changed})
-        return app_administration.register(by or self.manager, new, now_ms=NOW_MS, deps=self.deps)
+        return app_administration.register(by or self.manager, new, now=Instant(NOW_MS), deps=self.deps)
 
     def change(self, id: AppId, by: Caller | None = None, *, version: int | None = None, **wanted: Any) -> AdminApp:
         body = ChangeApp.model_validate(wanted)
-        return app_administration.change(by or self.manager, id, body, version=version, now_ms=NOW_MS, deps=self.deps)
+        return app_administration.change(
+            by or self.manager, id, body, version=version, now=Instant(NOW_MS), deps=self.deps
+        )
 
     def add_key(self, id: AppId, by: Caller | None = None, **key: Any) -> Any:
         body = NewAppKey.model_validate(key)
-        return app_administration.add_key(by or self.manager, id, body, now_ms=NOW_MS, deps=self.deps)
+        return app_administration.add_key(by or self.manager, id, body, now=Instant(NOW_MS), deps=self.deps)
 
     def stored(self, id: AppId) -> App:
         found = self.registry.apps.read(id)
@@ -97,17 +100,17 @@ class AppWorld:
         return found
 
     def ask(self, by: Caller, operation: str, parameters: Wire) -> Approval:
-        return approvals.request(by, operation, parameters, now_ms=NOW_MS, deps=self.approvals)
+        return approvals.request(by, operation, parameters, now=Instant(NOW_MS), deps=self.approvals)
 
     def ask_to_go_live(self, by: Caller, id: AppId) -> Approval:
-        return app_terms.ask_to_go_live(by, id, now_ms=NOW_MS, deps=self.registry, asking=self.approvals)
+        return app_terms.ask_to_go_live(by, id, now=Instant(NOW_MS), deps=self.registry, asking=self.approvals)
 
     def propose(self, id: AppId, by: Caller | None = None, *, version: int | None = None, **wanted: Any) -> Any:
         """Make a change, or request it if it needs two people."""
         body = ChangeApp.model_validate(wanted)
         return app_terms.change(
-            by or self.manager, id, body, version=version, now_ms=NOW_MS, deps=self.deps, asking=self.approvals
+            by or self.manager, id, body, version=version, now=Instant(NOW_MS), deps=self.deps, asking=self.approvals
         )
 
     def approve(self, by: Caller, id: ApprovalId) -> Approval:
-        return approvals.approve(by, id, now_ms=NOW_MS + 1_000, deps=self.approvals)
+        return approvals.approve(by, id, now=Instant(NOW_MS + 1_000), deps=self.approvals)

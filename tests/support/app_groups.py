@@ -17,6 +17,7 @@ from sandes.edge.objects import S3Objects
 from sandes.groups.group_events import EventDependencies, send_event
 from sandes.identity.apps import AppRequest
 from sandes.model.ids import AccountId, GroupId, account_text, id_text
+from sandes.model.instant import Instant
 from sandes.protocol import app_groups_api
 from sandes.store.app_groups import AppGroupStore
 from sandes.store.apps import AppStore
@@ -87,7 +88,7 @@ class AppGroups:
             deliver=through(self.groups.deliver.__call__) if through is untouched else _Through(self, through),
             pepper=PEPPER,
             max_expiry_seconds=MAX_EXPIRY_SECONDS,
-            clock_ms=self.clock_ms,
+            clock=lambda: Instant(self.clock_ms()),
         )
 
     def request(self, method: str, path: str, body: bytes = b"", *, key: str | None = None) -> AppRequest:
@@ -99,39 +100,39 @@ class AppGroups:
         text = json.dumps(given).encode()
         new = app_groups_api.NewAppGroup.model_validate_json(text)
         request = self.request("POST", "", text, key=key)
-        return app_groups.create(request, new, now_ms=self.now_ms, deps=deps or self.deps())
+        return app_groups.create(request, new, now=Instant(self.now_ms), deps=deps or self.deps())
 
     def get(self, id: GroupId) -> app_groups_api.AppGroup:
-        return app_groups.read(self.request("GET", f"/{id_text(id)}"), id, now_ms=self.now_ms, deps=self.deps())
+        return app_groups.read(self.request("GET", f"/{id_text(id)}"), id, now=Instant(self.now_ms), deps=self.deps())
 
     def page(self, after: str | None = None, limit: int = 50) -> app_groups_api.AppGroupPage:
         return app_groups.all_of(
-            self.request("GET", ""), after=after, limit=limit, now_ms=self.now_ms, deps=self.deps()
+            self.request("GET", ""), after=after, limit=limit, now=Instant(self.now_ms), deps=self.deps()
         )
 
     def change(self, id: GroupId, version: int | None, **body: Any) -> app_groups_api.AppGroup:
         text = json.dumps(body).encode()
         wanted = app_groups_api.ChangeAppGroup.model_validate_json(text)
         request = self.request("PATCH", f"/{id_text(id)}", text)
-        return app_groups.change(request, id, wanted, version, now_ms=self.now_ms, deps=self.deps())
+        return app_groups.change(request, id, wanted, version, now=Instant(self.now_ms), deps=self.deps())
 
     def dissolve(self, id: GroupId) -> None:
-        app_groups.dissolve(self.request("DELETE", f"/{id_text(id)}"), id, now_ms=self.now_ms, deps=self.deps())
+        app_groups.dissolve(self.request("DELETE", f"/{id_text(id)}"), id, now=Instant(self.now_ms), deps=self.deps())
 
     def members(self, id: GroupId, after: str | None = None, limit: int = 50) -> app_groups_api.AppGroupMembers:
         request = self.request("GET", f"/{id_text(id)}/members")
-        return app_groups.members(request, id, after=after, limit=limit, now_ms=self.now_ms, deps=self.deps())
+        return app_groups.members(request, id, after=after, limit=limit, now=Instant(self.now_ms), deps=self.deps())
 
     def put(self, id: GroupId, who: Person | AccountId, role: str = "member") -> app_groups_api.AppGroupMember:
         account = who.account if isinstance(who, Person) else who
         text = json.dumps({"role": role}).encode()
         body = app_groups_api.PutAppMember.model_validate_json(text)
         request = self.request("PUT", f"/{id_text(id)}/members/{account_text(account)}", text)
-        return app_groups.put_member(request, id, account, body, now_ms=self.now_ms, deps=self.deps())
+        return app_groups.put_member(request, id, account, body, now=Instant(self.now_ms), deps=self.deps())
 
     def remove(self, id: GroupId, who: Person) -> None:
         request = self.request("DELETE", f"/{id_text(id)}/members/{account_text(who.account)}")
-        app_groups.remove_member(request, id, who.account, now_ms=self.now_ms, deps=self.deps())
+        app_groups.remove_member(request, id, who.account, now=Instant(self.now_ms), deps=self.deps())
 
     def roster(
         self, id: GroupId, rows: Sequence[Json], *, version: int | None = None, deps: Any = None, **body: Any
@@ -140,11 +141,11 @@ class AppGroups:
         text = json.dumps({"members": list(rows)} | body).encode()
         given = app_groups_api.PutRoster.model_validate_json(text)
         request = self.request("PUT", f"/{id_text(id)}/roster", text)
-        return app_rosters.put(request, id, given, version, now_ms=self.now_ms, deps=deps or self.deps())
+        return app_rosters.put(request, id, given, version, now=Instant(self.now_ms), deps=deps or self.deps())
 
     def progress(self, id: GroupId) -> app_groups_api.Roster:
         request = self.request("GET", f"/{id_text(id)}/roster")
-        return app_rosters.state(request, id, now_ms=self.now_ms, deps=self.deps())
+        return app_rosters.state(request, id, now=Instant(self.now_ms), deps=self.deps())
 
     @property
     def jobs(self) -> list[Json]:
@@ -173,7 +174,7 @@ class AppGroups:
         entries, self.groups.queue.sent = self.groups.queue.sent, []
         for entry, _ in entries:
             if entry["job"] == "event":
-                send_event(entry, now_ms=self.now_ms, deps=deps)
+                send_event(entry, now=Instant(self.now_ms), deps=deps)
         told = {(post.post.message, post.to): post for post in self.groups.deliver.told[first:]}
         return list(told.values())
 

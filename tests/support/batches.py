@@ -26,6 +26,7 @@ from sandes.identity.apps import AppRequest
 from sandes.messaging.push import Push
 from sandes.model.app import SCOPES, App, AppKey, Mode, Webhook
 from sandes.model.ids import AppKeyId, app_text, base64url_text, new_app_id, new_app_key_id
+from sandes.model.instant import Instant
 from sandes.model.template import Template
 from sandes.protocol import app_api
 from sandes.store.app_view import AppView
@@ -128,7 +129,7 @@ class BatchApp:
             store=BatchStore(client, tables["deliveries"]),
             objects=S3Objects(through(self.s3), BUCKET),
             queue=through(self.queue),
-            clock_ms=lambda: self.now_ms,
+            clock=lambda: Instant(self.now_ms),
         )
 
     def request(self, method: str, path: str, body: bytes = b"", key: str | None = None) -> AppRequest:
@@ -146,24 +147,24 @@ class BatchApp:
         text = json.dumps(body).encode()
         request = self.request("POST", "/v1/batches", text, key)
         given = app_api.NewBatch.model_validate_json(text)
-        return batches.create(request, given, now_ms=self.now_ms, deps=deps or self.deps())
+        return batches.create(request, given, now=Instant(self.now_ms), deps=deps or self.deps())
 
     def commit(self, id: str, *, key: str | None = None, deps: BatchDependencies | None = None, **body: Any) -> Any:
         text = json.dumps(body).encode()
         request = self.request("POST", f"/v1/batches/{id}/commit", text, key)
         given = app_api.CommitBatch.model_validate_json(text)
-        return batches.commit(request, id, given, now_ms=self.now_ms, deps=deps or self.deps())
+        return batches.commit(request, id, given, now=Instant(self.now_ms), deps=deps or self.deps())
 
     def state(self, id: str) -> app_api.Batch:
         request = self.request("GET", f"/v1/batches/{id}")
-        return batches.state(request, id, now_ms=self.now_ms, deps=self.deps())
+        return batches.state(request, id, now=Instant(self.now_ms), deps=self.deps())
 
     def cancel(self, id: str) -> None:
-        batches.cancel(self.request("DELETE", f"/v1/batches/{id}"), id, now_ms=self.now_ms, deps=self.deps())
+        batches.cancel(self.request("DELETE", f"/v1/batches/{id}"), id, now=Instant(self.now_ms), deps=self.deps())
 
     def page(self, id: str, *, after: str | None = None, limit: int = 250) -> app_api.BatchResults:
         request = self.request("GET", f"/v1/batches/{id}/results")
-        return batches.results(request, id, after=after, limit=limit, now_ms=self.now_ms, deps=self.deps())
+        return batches.results(request, id, after=after, limit=limit, now=Instant(self.now_ms), deps=self.deps())
 
     def results(self, id: str, *, limit: int = 250) -> list[app_api.BatchResult]:
         page = self.page(id, limit=limit)
@@ -185,7 +186,7 @@ class BatchApp:
         """Process the oldest entry of the queue. Put it back if the work ends with `Crash`."""
         entry = self.queue.sent.pop(0)
         try:
-            return batch_send.work(entry[0], now_ms=self.now_ms, deps=deps or self.deps())
+            return batch_send.work(entry[0], now=Instant(self.now_ms), deps=deps or self.deps())
         except Crash:
             self.queue.sent.append(entry)
             raise

@@ -36,6 +36,7 @@ from sandes.model.ids import (
     new_registration_id,
     new_unit_id,
 )
+from sandes.model.instant import Instant
 from sandes.model.phone import PhoneNumber
 from sandes.model.standing import Standing
 from sandes.protocol.frames import Accepted, GroupRecipient, GroupSend
@@ -234,7 +235,7 @@ class Groups:
         deps: GroupSendDependencies | None = None,
     ) -> Accepted:
         now_ms = now_ms or self.service.now_ms
-        return send_to_group(frame, sender.principal(index), now_ms=now_ms, deps=deps or self.send_deps())
+        return send_to_group(frame, sender.principal(index), now=Instant(now_ms), deps=deps or self.send_deps())
 
     def post(self, group: Group, sender: DeviceAddress | AppSender, body: bytes = b"hi", **changed: Any) -> GroupPost:
         terms: dict[str, Any] = {
@@ -253,7 +254,7 @@ class Groups:
         """Process the oldest entry of the queue. Put it back if the work ends with `Crash`."""
         entry = self.queue.sent.pop(0)
         try:
-            return (deps or self.fanout()).work(entry[0], now_ms=now_ms or self.service.now_ms)
+            return (deps or self.fanout()).work(entry[0], now=Instant(now_ms or self.service.now_ms))
         except Crash:
             self.queue.sent.append(entry)
             raise

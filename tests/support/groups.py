@@ -30,6 +30,7 @@ from sandes.model.ids import (
     new_one_time_id,
     new_organisation_id,
 )
+from sandes.model.instant import Instant
 from sandes.model.organisation import Organisation
 from sandes.model.standing import Standing
 from sandes.protocol import client_api
@@ -69,7 +70,7 @@ class Recorder:
 
     told: list[Told] = field(default_factory=list)
 
-    def __call__(self, post: GroupPost, *, to: Sequence[AccountId] | None = None, now_ms: int) -> bool:
+    def __call__(self, post: GroupPost, *, to: Sequence[AccountId] | None = None, now: Instant) -> bool:
         self.told.append(Told(post, None if to is None else tuple(to)))
         return True
 
@@ -106,7 +107,7 @@ class Groups:
 
     def do(self, job: str, **fields: Any) -> str:
         """Process one entry of the queue and return its outcome."""
-        return work({"job": job, **fields}, now_ms=self.now_ms, deps=self.upkeep_deps)
+        return work({"job": job, **fields}, now=Instant(self.now_ms), deps=self.upkeep_deps)
 
     def organisation(self) -> OrganisationId:
         """Create an organisation with its root unit only."""
@@ -158,7 +159,7 @@ class Groups:
     def create(self, owner: Person, *members: Person, name: str = "Flood relief", **changed: Any) -> GroupId:
         """Create an informal group that `members` have joined."""
         new = client_api.NewGroup(ref=new_one_time_id(), name=name, **changed)
-        made = groups.create(self.service.caller(owner), new, now_ms=self.now_ms, deps=self.deps)
+        made = groups.create(self.service.caller(owner), new, now=Instant(self.now_ms), deps=self.deps)
         for member in members:
             self.put(owner, made.group, member)
             self.put(member, made.group, member)
@@ -190,33 +191,33 @@ class Groups:
         account = who.account if isinstance(who, Person) else who
         signed = self.signed(caller, statements.put_member(group, account, role))
         return group_members.put_member(
-            self.service.caller(caller), group, account, role, signed, now_ms=self.now_ms, deps=self.deps
+            self.service.caller(caller), group, account, role, signed, now=Instant(self.now_ms), deps=self.deps
         )
 
     def remove(self, caller: Person, group: GroupId, who: Person | AccountId) -> None:
         account = who.account if isinstance(who, Person) else who
         signed, whose = self.signed(caller, statements.remove_member(group, account)), self.service.caller(caller)
-        group_members.remove_member(whose, group, account, signed, now_ms=self.now_ms, deps=self.deps)
+        group_members.remove_member(whose, group, account, signed, now=Instant(self.now_ms), deps=self.deps)
 
     def signed(self, caller: Person, act: Act) -> Signed:
         return self.service.signed(caller, act, at_ms=self.now_ms)
 
     def read(self, caller: Person, group: GroupId) -> client_api.Group:
-        return groups.read(self.service.caller(caller), group, now_ms=self.now_ms, deps=self.deps)
+        return groups.read(self.service.caller(caller), group, now=Instant(self.now_ms), deps=self.deps)
 
     def change(self, caller: Person, group: GroupId, *, version: int | None = None, **wanted: Any) -> client_api.Group:
         body = client_api.ChangeGroup(**wanted)
         signed = self.signed(caller, statements.open_group(group, body.open)) if body.open is not None else None
         return groups.change(
-            self.service.caller(caller), group, body, signed, version=version, now_ms=self.now_ms, deps=self.deps
+            self.service.caller(caller), group, body, signed, version=version, now=Instant(self.now_ms), deps=self.deps
         )
 
     def dissolve(self, caller: Person, group: GroupId) -> None:
         signed = self.signed(caller, statements.dissolve_group(group))
-        groups.dissolve(self.service.caller(caller), group, signed, now_ms=self.now_ms, deps=self.deps)
+        groups.dissolve(self.service.caller(caller), group, signed, now=Instant(self.now_ms), deps=self.deps)
 
     def own(self, caller: Person, cursor: str | None = None) -> client_api.GroupPage:
-        return groups.own_groups(self.service.caller(caller), cursor, now_ms=self.now_ms, deps=self.deps)
+        return groups.own_groups(self.service.caller(caller), cursor, now=Instant(self.now_ms), deps=self.deps)
 
     def all_own(self, caller: Person) -> list[client_api.GroupEntry]:
         entries, page = [], self.own(caller)
@@ -228,7 +229,7 @@ class Groups:
 
     def members(self, caller: Person, group: GroupId, cursor: str | None = None, **how: Any) -> client_api.GroupMembers:
         return group_members.members(
-            self.service.caller(caller), group, cursor, now_ms=self.now_ms, deps=self.deps, **how
+            self.service.caller(caller), group, cursor, now=Instant(self.now_ms), deps=self.deps, **how
         )
 
     # State and notifications
@@ -256,7 +257,7 @@ class Groups:
         first = len(self.deliver.told)
         for entry, delay in entries:
             if entry["job"] == "event":
-                send_event(entry, now_ms=self.now_ms, deps=self.event_deps)
+                send_event(entry, now=Instant(self.now_ms), deps=self.event_deps)
             else:
                 self.queue.sent.append((entry, delay))
         return self.deliver.told[first:]

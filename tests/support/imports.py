@@ -19,6 +19,7 @@ from sandes.administration.imports.imports import ImportDependencies
 from sandes.edge.objects import S3Objects
 from sandes.model.administrator import Caller, Place, Role
 from sandes.model.ids import ImportId, OrganisationId, UnitId
+from sandes.model.instant import Instant
 from sandes.protocol import import_api
 from sandes.store.administrators import AdministratorStore
 from sandes.store.imports import ImportStore
@@ -68,7 +69,7 @@ class Importing:
             queue=through(self.queue),
             recorder=Administration(self.service, client).recorder,
             pepper=self.service.pepper,
-            clock_ms=self.clock_ms or (lambda: self.now_ms),
+            clock=lambda: Instant(self.clock_ms() if self.clock_ms else self.now_ms),
             keys=self.service.attestation_keys,
             limits=LimitStore(client, self.service.tables["limits"]),
         )
@@ -77,7 +78,7 @@ class Importing:
         self, *, unit: UnitId | None = None, format: Any = "csv", caller: Caller | None = None, **body: Any
     ) -> import_api.ImportState:
         new = import_api.NewImport(organisation=self.organisation, unit=unit, format=format, **body)
-        return imports.create(caller or self.caller, new, now_ms=self.now_ms, deps=self.deps())
+        return imports.create(caller or self.caller, new, now=Instant(self.now_ms), deps=self.deps())
 
     def upload(self, content: bytes, **terms: Any) -> ImportId:
         """Create an import and put its file at the address for it."""
@@ -99,7 +100,7 @@ class Importing:
         deps: ImportDependencies | None = None,
     ) -> import_api.ImportState:
         body = import_api.CommitImport(dry_run=dry_run)
-        return imports.commit(caller or self.caller, id, body, now_ms=self.now_ms, deps=deps or self.deps())
+        return imports.commit(caller or self.caller, id, body, now=Instant(self.now_ms), deps=deps or self.deps())
 
     def check(self, content: bytes, **terms: Any) -> import_api.ImportState:
         """Upload a file and check it."""
@@ -117,13 +118,13 @@ class Importing:
         return self.state(checked.id, caller=terms.get("caller"))
 
     def state(self, id: ImportId, *, caller: Caller | None = None) -> import_api.ImportState:
-        return imports.state(caller or self.caller, id, now_ms=self.now_ms, deps=self.deps())
+        return imports.state(caller or self.caller, id, now=Instant(self.now_ms), deps=self.deps())
 
     def cancel(self, id: ImportId, *, caller: Caller | None = None) -> None:
-        imports.cancel(caller or self.caller, id, now_ms=self.now_ms, deps=self.deps())
+        imports.cancel(caller or self.caller, id, now=Instant(self.now_ms), deps=self.deps())
 
     def page(self, id: ImportId, *, after: str | None = None, limit: int = 250) -> import_api.ImportResults:
-        return imports.results(self.caller, id, after=after, limit=limit, now_ms=self.now_ms, deps=self.deps())
+        return imports.results(self.caller, id, after=after, limit=limit, now=Instant(self.now_ms), deps=self.deps())
 
     def results(self, id: ImportId, *, limit: int = 250) -> dict[int, tuple[str, list[str]]]:
         """Return status and codes by row."""
@@ -139,7 +140,7 @@ class Importing:
         """Process the oldest entry of the queue. Put it back if the work ends with `Crash`."""
         entry = self.queue.sent.pop(0)
         try:
-            return import_work.work(entry[0], receives=receives, now_ms=self.now_ms, deps=deps or self.deps())
+            return import_work.work(entry[0], receives=receives, now=Instant(self.now_ms), deps=deps or self.deps())
         except Crash:
             self.queue.sent.append(entry)
             raise

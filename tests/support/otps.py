@@ -14,6 +14,7 @@ from sandes.apps.otps import cancelling, checking, sending
 from sandes.apps.otps.otp import OtpDependencies
 from sandes.crypto.seal import Kind
 from sandes.model.ids import account_text
+from sandes.model.instant import Instant
 from sandes.protocol import app_api
 from tests.support.app_keys import AppKeys
 from tests.support.service import Person, Service
@@ -46,7 +47,7 @@ def send(
     now_ms = service.now_ms + at * 1000
     request = app.request("POST", "/v1/otps", body, key=key or secrets.token_urlsafe(12), now_ms=now_ms)
     return sending.create(
-        request, app_api.NewOtp.model_validate_json(body), now_ms=now_ms, deps=deps or service.otp_deps()
+        request, app_api.NewOtp.model_validate_json(body), now=Instant(now_ms), deps=deps or service.otp_deps()
     )[0]
 
 
@@ -67,7 +68,7 @@ def check(
     path = f"/v1/otps/{id}/checks"
     request = app.request("POST", path, body, key=key or secrets.token_urlsafe(12), now_ms=now_ms)
     parsed = app_api.OtpCheck.model_validate_json(body)
-    answer = checking.check(request, id, parsed, now_ms=now_ms, deps=deps or service.otp_deps())
+    answer = checking.check(request, id, parsed, now=Instant(now_ms), deps=deps or service.otp_deps())
     return answer.result, answer.attempts_left
 
 
@@ -82,19 +83,19 @@ def resend(
 ) -> app_api.Otp:
     now_ms = service.now_ms + at * 1000
     request = app.request("POST", f"/v1/otps/{id}/resends", key=key or secrets.token_urlsafe(12), now_ms=now_ms)
-    return sending.resend(request, id, now_ms=now_ms, deps=deps or service.otp_deps())[0]
+    return sending.resend(request, id, now=Instant(now_ms), deps=deps or service.otp_deps())[0]
 
 
 def state(service: Service, app: AppKeys, id: str, *, at: int = 0) -> app_api.Otp:
     now_ms = service.now_ms + at * 1000
     request = app.request("GET", f"/v1/otps/{id}", key=None, now_ms=now_ms)
-    return checking.state(request, id, now_ms=now_ms, deps=service.otp_deps())
+    return checking.state(request, id, now=Instant(now_ms), deps=service.otp_deps())
 
 
 def cancel(service: Service, app: AppKeys, id: str, *, at: int = 0, deps: OtpDependencies | None = None) -> None:
     now_ms = service.now_ms + at * 1000
     request = app.request("DELETE", f"/v1/otps/{id}", key=None, now_ms=now_ms)
-    cancelling.cancel(request, id, now_ms=now_ms, deps=deps or service.otp_deps())
+    cancelling.cancel(request, id, now=Instant(now_ms), deps=deps or service.otp_deps())
 
 
 def bubbles(service: Service, person: Person, index: int = 0) -> list[Json]:
@@ -132,7 +133,7 @@ def work_off(
                 otp_sms.send_sms(
                     body,
                     queued_at=service.now_ms // 1000 + queued_at,
-                    now_ms=service.now_ms + at * 1000,
+                    now=Instant(service.now_ms + at * 1000),
                     deps=deps or service.sms_deps(),
                 )
             )

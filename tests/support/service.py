@@ -55,6 +55,7 @@ from sandes.model.ids import (
     parse_organisation,
     parse_unit,
 )
+from sandes.model.instant import Instant
 from sandes.model.phone import PhoneNumber
 from sandes.model.principal import Principal
 from sandes.model.verification import Verification
@@ -410,14 +411,14 @@ class Service:
             phone,
             purpose,
             source_address=f"2001:db8:{secrets.token_hex(2)}:{secrets.token_hex(2)}::1",
-            now_ms=self.now_ms if now_ms is None else now_ms,
+            now=Instant(self.now_ms if now_ms is None else now_ms),
             deps=self.code_deps,
         ).id
 
     def register(self, phone: PhoneNumber, keys: DeviceKeys, *, now_ms: int | None = None) -> Registered:
         id = self.start(phone, now_ms=now_ms)
         body = VerifyRegistration(code=self.sms.last_code, device=keys.new_device(id))
-        return devices.register(id, body, now_ms=now_ms or self.now_ms, deps=self.device_deps)
+        return devices.register(id, body, now=Instant(now_ms or self.now_ms), deps=self.device_deps)
 
     def signed(self, person: Person, act: Act, by: int = 0, *, at_ms: int | None = None) -> Signed:
         """Return an act of the device with index `by`, with its signature."""
@@ -433,12 +434,12 @@ class Service:
         link, now_ms = link or SigningKey.generate(), self.now_ms if now_ms is None else now_ms
         body = OpenLink(link=bytes(link.verify_key))
         signed = self.signed(person, statements.open_link(body.link), by, at_ms=now_ms)
-        devices.open_link(self.caller(person, by), body, signed, now_ms=now_ms, deps=self.device_deps)
+        devices.open_link(self.caller(person, by), body, signed, now=Instant(now_ms), deps=self.device_deps)
         return link
 
     def link(self, person: Person, keys: DeviceKeys, by: int = 0) -> Registered:
         body = keys.joining(self.open_link(person, by), person.account, at_ms=self.now_ms)
-        return devices.link(body, now_ms=self.now_ms, deps=self.device_deps)
+        return devices.link(body, now=Instant(self.now_ms), deps=self.device_deps)
 
     def unlink(
         self,
@@ -454,7 +455,7 @@ class Service:
         device = caller.account.devices.get(DeviceNumber(number))
         act = statements.remove_device(number, device.registration if device else 0)
         signed = self.signed(person, act, by, at_ms=now_ms)
-        devices.unlink(caller, DeviceNumber(number), signed, now_ms=now_ms, deps=deps or self.device_deps)
+        devices.unlink(caller, DeviceNumber(number), signed, now=Instant(now_ms), deps=deps or self.device_deps)
 
     def change_phone(
         self, person: Person, phone: PhoneNumber, *, by: int = 0, now_ms: int | None = None, id: str | None = None
@@ -471,7 +472,7 @@ class Service:
         now_ms = self.now_ms if now_ms is None else now_ms
         act = statements.change_phone(body.registration, body.phone)
         signed = self.signed(person, act, by, at_ms=now_ms)
-        devices.change_phone(self.caller(person, by), body, signed, now_ms=now_ms, deps=self.device_deps)
+        devices.change_phone(self.caller(person, by), body, signed, now=Instant(now_ms), deps=self.device_deps)
 
     def person(self, device_count: int = 1) -> Person:
         keys = [DeviceKeys() for _ in range(device_count)]

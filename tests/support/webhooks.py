@@ -27,6 +27,7 @@ from sandes.messaging.push import Push
 from sandes.model.app import SCOPES, App, AppKey
 from sandes.model.delivery import AppEvent
 from sandes.model.ids import AppId, ConnectionId, app_text, new_app_id, new_app_key_id
+from sandes.model.instant import Instant
 from sandes.ports.sockets import Posted
 from sandes.protocol import app_api
 from sandes.store.app_view import AppView
@@ -234,38 +235,38 @@ class Hooks:
     ) -> app_api.Webhook:
         body: dict[str, Any] = {"url": url, "events": list(events)}
         request = self.request("POST", "/v1/webhooks", body, key=key)
-        return webhooks.create(request, app_api.NewWebhook(**body), now_ms=self.clock.ms, deps=self.deps)
+        return webhooks.create(request, app_api.NewWebhook(**body), now=Instant(self.clock.ms), deps=self.deps)
 
     def change(self, id: str, **body: Any) -> app_api.Webhook:
         request = self.request("PATCH", f"/v1/webhooks/{id}", body)
-        return webhooks.change(request, id, app_api.ChangeWebhook(**body), now_ms=self.clock.ms, deps=self.deps)
+        return webhooks.change(request, id, app_api.ChangeWebhook(**body), now=Instant(self.clock.ms), deps=self.deps)
 
     def show(self, id: str) -> app_api.Webhook:
         request = self.request("GET", f"/v1/webhooks/{id}")
-        return webhooks.one(request, id, now_ms=self.clock.ms, deps=self.deps)
+        return webhooks.one(request, id, now=Instant(self.clock.ms), deps=self.deps)
 
     def all(self) -> list[app_api.Webhook]:
         request = self.request("GET", "/v1/webhooks")
-        return webhooks.all_of(request, now_ms=self.clock.ms, deps=self.deps).webhooks
+        return webhooks.all_of(request, now=Instant(self.clock.ms), deps=self.deps).webhooks
 
     def remove(self, id: str) -> None:
         request = self.request("DELETE", f"/v1/webhooks/{id}")
-        webhooks.remove(request, id, now_ms=self.clock.ms, deps=self.deps)
+        webhooks.remove(request, id, now=Instant(self.clock.ms), deps=self.deps)
 
     def test(self, id: str, *, key: str | None = None) -> app_api.WebhookDelivery:
         request = self.request("POST", f"/v1/webhooks/{id}/test", key=key)
-        return webhooks.test(request, id, now_ms=self.clock.ms, deps=self.deps)
+        return webhooks.test(request, id, now=Instant(self.clock.ms), deps=self.deps)
 
     def redeliver(self, id: str, event: str, *, key: str | None = None) -> app_api.WebhookDelivery:
         request = self.request("POST", f"/v1/webhooks/{id}/deliveries/{event}/redeliver", key=key)
-        return webhooks.redeliver(request, id, event, now_ms=self.clock.ms, deps=self.deps)
+        return webhooks.redeliver(request, id, event, now=Instant(self.clock.ms), deps=self.deps)
 
     def deliveries(
         self, id: str, *, state: str | None = None, cursor: str | None = None, limit: int = 50
     ) -> app_api.WebhookDeliveries:
         request = self.request("GET", f"/v1/webhooks/{id}/deliveries")
         return webhooks.deliveries(
-            request, id, state=state, after=cursor, limit=limit, now_ms=self.clock.ms, deps=self.deps
+            request, id, state=state, after=cursor, limit=limit, now=Instant(self.clock.ms), deps=self.deps
         )
 
     def only(self, id: str) -> app_api.WebhookDelivery:
@@ -275,14 +276,14 @@ class Hooks:
 
     def feed(self, cursor: str | None = None, *, limit: int = 100) -> app_api.EventPage:
         request = self.request("GET", "/v1/events")
-        return event_feed.page(request, after=cursor, limit=limit, now_ms=self.clock.ms, deps=self.feed_deps)
+        return event_feed.page(request, after=cursor, limit=limit, now=Instant(self.clock.ms), deps=self.feed_deps)
 
     # Events.
 
     def happen(self, type: str = "message.delivered", *, at_ms: int | None = None) -> AppEvent:
         """Record an event and queue it, as a change of status does."""
         event = new_event(
-            self.id, type, {"status": "delivered", "seq": 4}, test=self.testing, now_ms=at_ms or self.clock.ms
+            self.id, type, {"status": "delivered", "seq": 4}, test=self.testing, now=Instant(at_ms or self.clock.ms)
         )
         tell_webhooks(self.app, [event], self.queue)
         self.view.deliveries.write([self.view.deliveries.recording(event)])
@@ -293,7 +294,7 @@ class Hooks:
         return [self.deliver(body, **replaced) for body in self.queue.take_due()]
 
     def deliver(self, body: Mapping[str, Any], **replaced: Any) -> str:
-        return webhook_delivery.deliver(body, now_ms=self.clock.ms, deps=self.delivery_deps(**replaced))
+        return webhook_delivery.deliver(body, now=Instant(self.clock.ms), deps=self.delivery_deps(**replaced))
 
     def after(self, seconds: int, **replaced: Any) -> list[str]:
         """Let time pass, process everything when it is due, and return the outcomes in order."""

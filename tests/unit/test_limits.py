@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from sandes.limits import Limit, Meter, enforce
 from sandes.model.ids import new_account_id
+from sandes.model.instant import Instant
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.store.dynamo import StoreUnavailable
 from sandes.store.limits import LimitStore, full_at_ms, limit_key
@@ -34,8 +35,10 @@ class Environment:
     def take(self, who: str, now_ms: int) -> ProtocolError | None:
         """Take one. Return None if it was allowed."""
         try:
-            self.meter.refuse_if_empty(who, now_ms=now_ms)
-            self.meter.take(who, stored_full_at_ms=stored_full_at(self.store, who, self.meter.limit), now_ms=now_ms)
+            self.meter.refuse_if_empty(who, now=Instant(now_ms))
+            self.meter.take(
+                who, stored_full_at_ms=stored_full_at(self.store, who, self.meter.limit), now=Instant(now_ms)
+            )
         except ProtocolError as refused:
             return refused
         return None
@@ -95,7 +98,7 @@ def test_no_window_of_time_sees_more_than_burst_and_refill(steps: list[int]) -> 
     for step in steps:
         now_ms += step if step > 3_000 else 0
         with suppress(ProtocolError):
-            meter.take("x", stored_full_at_ms=0, now_ms=now_ms)
+            meter.take("x", stored_full_at_ms=0, now=Instant(now_ms))
             let_through.append(now_ms)
     for index, start in enumerate(let_through):
         for end_index in range(index, len(let_through)):
@@ -156,7 +159,7 @@ def test_the_meter_remembers_no_more_subjects_than_its_capacity(service: Service
 
 def forced(store: LimitStore, who: str, now_ms: int, limit: Limit = Limit.LINKS) -> ProtocolError | None:
     try:
-        enforce(store, limit, who, now_ms=now_ms)
+        enforce(store, limit, who, now=Instant(now_ms))
     except ProtocolError as refused:
         return refused
     return None

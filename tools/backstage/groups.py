@@ -10,6 +10,7 @@ from sandes.administration.groups import official_groups
 from sandes.administration.groups.official_groups import OfficialGroupDependencies
 from sandes.model.group import MAX_ADMINS, Group, Posting
 from sandes.model.ids import UnitId, account_text, app_text, id_text
+from sandes.model.instant import Instant
 from sandes.protocol.fields import AccountField, GroupField, Name, OrganisationField, UnitField, Wire
 
 Admins = Annotated[list[AccountField], Field(max_length=MAX_ADMINS)]
@@ -75,16 +76,16 @@ def carry_out(operation: Operation, *, now_ms: int, deps: OfficialGroupDependenc
                 posting=operation.posting,
                 is_open=operation.open,
                 admins=operation.admins,
-                now_ms=now_ms,
+                now=Instant(now_ms),
                 deps=deps,
             )
             return _shown(made)
         case SetAdmins():
-            official_groups.set_admins(operation.group, operation.admins, now_ms=now_ms, deps=deps)
+            official_groups.set_admins(operation.group, operation.admins, now=Instant(now_ms), deps=deps)
         case TransferGroup():
             official_groups.transfer(operation.group, operation.unit, deps)
         case DissolveGroup():
-            official_groups.dissolve(operation.group, now_ms=now_ms, deps=deps)
+            official_groups.dissolve(operation.group, now=Instant(now_ms), deps=deps)
         case ShowGroup():
             pass
     return _shown(official_groups.official(operation.group, deps, dissolved=True))

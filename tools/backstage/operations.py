@@ -13,6 +13,7 @@ from sandes.administration.groups.official_groups import OfficialGroupDependenci
 from sandes.administration.operators import first_administrators
 from sandes.administration.operators.first_administrators import CreateAdministrator, FirstAdministratorDependencies
 from sandes.administration.people.verifications import VerificationDependencies
+from sandes.model.instant import Instant
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.protocol.faults import faults_of
 from sandes.store.organisations import OrganisationStore
@@ -44,7 +45,7 @@ def operate(request: Mapping[str, Any], *, now_seconds: int, deps: BackstageDepe
     """Carry out one operation. Raise ProtocolError: invalid_request, and the errors of its use case."""
     operation = parse(request)
     if isinstance(operation, CreateAdministrator):
-        return first_administrators.create(operation, now_ms=now_seconds * 1000, deps=deps.administrators)
+        return first_administrators.create(operation, now=Instant(now_seconds * 1000), deps=deps.administrators)
     if isinstance(operation, organisations.Operation):
         return organisations.carry_out(operation, now_seconds=now_seconds, store=deps.organisations)
     if isinstance(operation, verifications.Operation):

@@ -10,6 +10,7 @@ from sandes.edge import clients
 from sandes.edge.wiring.administration import recorder
 from sandes.model.audit import Act
 from sandes.model.ids import new_organisation_id, new_unit_id
+from sandes.model.instant import Instant
 from sandes.store.organisations import OrganisationStore
 from tools.bench import canned
 from tools.bench.measuring import summary, watched
@@ -39,7 +40,7 @@ def measure(count: int) -> dict[str, Any]:
             subject="aeaqcaibaeaqc",
             details={"name": ["Signalling", "Signalling and telecommunication"]},
         )
-        writer = chains.writer(done, now_ms=time.time_ns() // 1_000_000)
+        writer = chains.writer(done, now=Instant(time.time_ns() // 1_000_000))
         OrganisationStore(plain.client, plain.table, writer).rename(organisation, unit, "Signalling")
 
     aws.calls.clear()

@@ -14,6 +14,7 @@ from sandes.crypto import audit_chain
 from sandes.crypto.audit_chain import FIRST, AuditKey
 from sandes.model.audit import Act
 from sandes.model.ids import OrganisationId, new_organisation_id
+from sandes.model.instant import Instant
 from sandes.store.audit import AuditStore
 from sandes.store.dynamo import StoreUnavailable
 from tools.bench import deployed
@@ -123,7 +124,7 @@ def _rate(engine: Engine, table: str, writers: int, seconds: float) -> tuple[flo
         recorder, done, refused = Recorder(AuditStore(engine.client("dynamodb"), table), KEY), 0, 0
         while time.monotonic() < end:
             try:
-                recorder.record(_act(chain, done), now_ms=time.time_ns() // 1_000_000)
+                recorder.record(_act(chain, done), now=Instant(time.time_ns() // 1_000_000))
                 done += 1
             except StoreUnavailable:
                 refused += 1

@@ -24,6 +24,7 @@ from sandes.apps import batch_send
 from sandes.apps.batches import BatchDependencies
 from sandes.edge.wiring.apps import wire_batches
 from sandes.model.ids import base64url_text, new_account_id, new_inbox_id
+from sandes.model.instant import Instant
 from sandes.store.directory import phone_key
 from sandes.store.schema import DirectoryRow, RoutingRow
 from sandes_client.app import AppClient, AppCredentials
@@ -112,7 +113,7 @@ async def _send(
         started = time.perf_counter()
         checked = started
         for number, entry in enumerate(_entries(engine)):
-            await asyncio.to_thread(batch_send.work, entry, now_ms=time.time_ns() // 1_000_000, deps=deps)
+            await asyncio.to_thread(batch_send.work, entry, now=Instant(time.time_ns() // 1_000_000), deps=deps)
             if number == 0:
                 checked = time.perf_counter()
             if number % 10 == 0 and (await app.batches.get(made.id)).state == "completed":

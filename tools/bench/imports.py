@@ -20,6 +20,7 @@ from sandes.administration.imports.imports import ImportDependencies
 from sandes.edge.wiring.imports import wire_import_work
 from sandes.model.administrator import Administrator, Assignment, Caller, Place, Role
 from sandes.model.ids import AdministratorId, OrganisationId, new_account_id, parse_organisation
+from sandes.model.instant import Instant
 from sandes.protocol import import_api
 from sandes.store.directory import account_key, phone_key
 from sandes.store.limits import LimitStore
@@ -139,20 +140,20 @@ class _Work:
     def run(self, content: bytes, count: int) -> ImportFigures:
         deps, caller = self.deps, _caller(self.organisation)
         new = import_api.NewImport(organisation=self.organisation, format="csv")
-        made = imports.create(caller, new, now_ms=_now_ms(), deps=deps)
+        made = imports.create(caller, new, now=Instant(_now_ms()), deps=deps)
         if made.upload is None:
             raise EngineError("an import without an address for its file")
         httpx.post(made.upload.url, data=made.upload.fields, files={"file": content}).raise_for_status()
         limited = replace(deps, limits=self.limits)
-        imports.commit(caller, made.id, import_api.CommitImport(dry_run=True), now_ms=_now_ms(), deps=limited)
+        imports.commit(caller, made.id, import_api.CommitImport(dry_run=True), now=Instant(_now_ms()), deps=limited)
         check_seconds = self._next()
         check_calls = dict(self.calls)
-        imports.commit(caller, made.id, import_api.CommitImport(dry_run=False), now_ms=_now_ms(), deps=deps)
+        imports.commit(caller, made.id, import_api.CommitImport(dry_run=False), now=Instant(_now_ms()), deps=deps)
         commit_seconds, calls = 0.0, Counter[str]()
-        while imports.state(caller, made.id, now_ms=_now_ms(), deps=deps).state == "committing":
+        while imports.state(caller, made.id, now=Instant(_now_ms()), deps=deps).state == "committing":
             commit_seconds += self._next()
             calls += self.calls
-        done = imports.state(caller, made.id, now_ms=_now_ms(), deps=deps)
+        done = imports.state(caller, made.id, now=Instant(_now_ms()), deps=deps)
         if (done.state, done.done, done.counts.failed) != ("completed", count, 0):
             raise EngineError(f"the import is {done.state} with {done.counts}")
         return ImportFigures(check_seconds, commit_seconds, check_calls, dict(calls))
@@ -162,7 +163,7 @@ class _Work:
         entry = next(self.entries)
         self.calls.clear()
         started = time.perf_counter()
-        import_work.work(entry, receives=1, now_ms=_now_ms(), deps=self.deps)
+        import_work.work(entry, receives=1, now=Instant(_now_ms()), deps=self.deps)
         return time.perf_counter() - started
 
 

@@ -30,6 +30,7 @@ from sandes.model.ids import (
     new_organisation_id,
     new_unit_id,
 )
+from sandes.model.instant import Instant
 from sandes.model.organisation import Organisation, Tree, Unit
 from sandes.store.organisations import OrganisationStore
 from sandes.store.schema import DirectoryRow, OfficialRow, OrganisationRow
@@ -175,7 +176,7 @@ def _lists(caller: Caller, place: Place) -> list[tuple[str, str, Callable[[Any, 
     def of_people(client: Any, cursor: str | None) -> Any:
         store = VerificationStore(client, "directory", _UNUSED)
         deps = PeopleDependencies(VerificationDependencies(store, _UNUSED, pepper, _UNUSED), _UNUSED, _UNUSED, _UNUSED)
-        return officials.page(caller, place, after=cursor, limit=PAGE, now_ms=NOW * 1000, deps=deps)
+        return officials.page(caller, place, after=cursor, limit=PAGE, now=Instant(NOW * 1000), deps=deps)
 
     def statistics(client: Any, cursor: str | None) -> Any:
         stores = StatisticsStore(client, "statistics"), OrganisationStore(client, "directory")

@@ -19,6 +19,7 @@ from sandes.crypto.audit_chain import details_of
 from sandes.model.administrator import Caller, Place, Role
 from sandes.model.approval import LAPSES_AFTER_SECONDS, Approval
 from sandes.model.ids import ApprovalId, OrganisationId, UnitId, administrator_text, base64url_text, id_text
+from sandes.model.instant import Instant
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.protocol.fields import OrganisationField, UnitField, Wire
 from sandes.store.approvals import ApprovalStore, approval_key
@@ -92,10 +93,10 @@ class World:
 
     def ask(self, by: Caller | None = None, name: str = "Mumbai", unit: UnitId | None = None) -> Approval:
         rename = Rename(organisation=self.organisation, unit=unit or self.west, name=name)
-        return approvals.request(by or self.asha, "unit.rename", rename, now_ms=NOW_MS, deps=self.deps)
+        return approvals.request(by or self.asha, "unit.rename", rename, now=Instant(NOW_MS), deps=self.deps)
 
     def approve(self, by: Caller, id: ApprovalId, now_ms: int = LATER_MS) -> Approval:
-        return approvals.approve(by, id, now_ms=now_ms, deps=self.deps)
+        return approvals.approve(by, id, now=Instant(now_ms), deps=self.deps)
 
     def name(self, unit: UnitId | None = None) -> str:
         found = self.service.organisations.unit(self.organisation, unit or self.west)
@@ -208,11 +209,11 @@ def test_whoever_decides_between_reading_and_writing_is_first(world: World, fast
 
     def decide() -> None:
         if faster == "approve":
-            approvals.approve(other, asked.id, now_ms=LATER_MS, deps=deps)
+            approvals.approve(other, asked.id, now=Instant(LATER_MS), deps=deps)
         elif faster == "reject":
-            approvals.reject(other, asked.id, "not now", now_ms=LATER_MS, deps=deps)
+            approvals.reject(other, asked.id, "not now", now=Instant(LATER_MS), deps=deps)
         else:
-            approvals.cancel(world.asha, asked.id, now_ms=LATER_MS, deps=deps)
+            approvals.cancel(world.asha, asked.id, now=Instant(LATER_MS), deps=deps)
 
     assert refused(overtaken(world, decide).approve, world.ravi, asked.id) == "approval_state"
     actions = world.staff.actions(world.organisation)
@@ -239,22 +240,25 @@ def test_an_approver_whose_role_was_taken_away_finds_nothing(world: World) -> No
     asked = world.ask()
     gone = world.staff.take(world.ravi)
     assert refused(world.approve, gone, asked.id) == "not_found"
-    assert refused(approvals.read, gone, asked.id, now_ms=NOW_MS, deps=world.deps) == "not_found"
+    assert refused(approvals.read, gone, asked.id, now=Instant(NOW_MS), deps=world.deps) == "not_found"
 
 
 def test_what_is_not_decided_lapses_after_a_day(world: World) -> None:
     asked = world.ask()
     late_ms = NOW_MS + LAPSES_AFTER_SECONDS * 1000
     assert refused(world.approve, world.ravi, asked.id, late_ms) == "approval_state"
-    assert refused(approvals.reject, world.ravi, asked.id, "late", now_ms=late_ms, deps=world.deps) == "approval_state"
-    assert refused(approvals.cancel, world.asha, asked.id, now_ms=late_ms, deps=world.deps) == "approval_state"
+    assert (
+        refused(approvals.reject, world.ravi, asked.id, "late", now=Instant(late_ms), deps=world.deps)
+        == "approval_state"
+    )
+    assert refused(approvals.cancel, world.asha, asked.id, now=Instant(late_ms), deps=world.deps) == "approval_state"
     assert world.stored(asked.id).state(late_ms // 1000) == "lapsed"
     assert world.approve(world.ravi, asked.id, late_ms - 1000).decision == "executed"
 
 
 def test_what_is_rejected_stays_undone_and_says_why(world: World) -> None:
     asked = world.ask()
-    closed = approvals.reject(world.ravi, asked.id, "no such zone", now_ms=LATER_MS, deps=world.deps)
+    closed = approvals.reject(world.ravi, asked.id, "no such zone", now=Instant(LATER_MS), deps=world.deps)
     assert (closed.decision, closed.reason, closed.decided_by) == ("rejected", "no such zone", world.ravi.id)
     assert refused(world.approve, world.ravi, asked.id) == "approval_state"
     assert world.staff.actions(world.organisation)[-1] == "unit.rename.rejected"
@@ -263,10 +267,12 @@ def test_what_is_rejected_stays_undone_and_says_why(world: World) -> None:
 
 def test_only_who_has_asked_takes_it_back(world: World) -> None:
     asked = world.ask()
-    assert refused(approvals.cancel, world.ravi, asked.id, now_ms=LATER_MS, deps=world.deps) == "not_found"
-    assert approvals.cancel(world.asha, asked.id, now_ms=LATER_MS, deps=world.deps).decision == "cancelled"
+    assert refused(approvals.cancel, world.ravi, asked.id, now=Instant(LATER_MS), deps=world.deps) == "not_found"
+    assert approvals.cancel(world.asha, asked.id, now=Instant(LATER_MS), deps=world.deps).decision == "cancelled"
     assert refused(world.approve, world.ravi, asked.id) == "approval_state"
-    assert refused(approvals.reject, world.asha, asked.id, "no", now_ms=LATER_MS, deps=world.deps) == "own_request"
+    assert (
+        refused(approvals.reject, world.asha, asked.id, "no", now=Instant(LATER_MS), deps=world.deps) == "own_request"
+    )
 
 
 def test_both_are_checked_and_what_is_refused_stays_pending(world: World) -> None:
@@ -285,9 +291,11 @@ def test_without_the_right_nothing_is_asked_for_decided_or_seen(world: World) ->
         assert refused(world.ask, nobody) == "not_found"
         for id in (asked.id, unknown):
             assert refused(world.approve, nobody, id) == "not_found"
-            assert refused(approvals.reject, nobody, id, "no", now_ms=LATER_MS, deps=world.deps) == "not_found"
-            assert refused(approvals.read, nobody, id, now_ms=NOW_MS, deps=world.deps) == "not_found"
-        assert approvals.page(nobody, world.organisation, after=None, limit=10, now_ms=NOW_MS, deps=world.deps) == (
+            assert refused(approvals.reject, nobody, id, "no", now=Instant(LATER_MS), deps=world.deps) == "not_found"
+            assert refused(approvals.read, nobody, id, now=Instant(NOW_MS), deps=world.deps) == "not_found"
+        assert approvals.page(
+            nobody, world.organisation, after=None, limit=10, now=Instant(NOW_MS), deps=world.deps
+        ) == (
             [],
             None,
         )
@@ -305,10 +313,12 @@ def test_what_an_older_deployment_has_stored_is_shown_and_cancelled_and_not_carr
     world.service.client.put_item(TableName=store.table, Item=item)
     expected = "not_found" if "operation" in older else "approval_state"
     assert refused(world.approve, world.ravi, asked.id) == expected
-    assert approvals.read(world.asha, asked.id, now_ms=NOW_MS, deps=world.deps) == asked
-    shown, _ = approvals.page(world.asha, world.organisation, after=None, limit=10, now_ms=NOW_MS, deps=world.deps)
+    assert approvals.read(world.asha, asked.id, now=Instant(NOW_MS), deps=world.deps) == asked
+    shown, _ = approvals.page(
+        world.asha, world.organisation, after=None, limit=10, now=Instant(NOW_MS), deps=world.deps
+    )
     assert shown == [asked]
-    assert approvals.cancel(world.asha, asked.id, now_ms=LATER_MS, deps=world.deps).decision == "cancelled"
+    assert approvals.cancel(world.asha, asked.id, now=Instant(LATER_MS), deps=world.deps).decision == "cancelled"
 
 
 def test_requests_are_listed_page_by_page_to_those_whom_they_concern(world: World) -> None:
@@ -317,7 +327,7 @@ def test_requests_are_listed_page_by_page_to_those_whom_they_concern(world: Worl
     found, after = [], None
     while True:
         page, after = approvals.page(
-            world.ravi, world.organisation, after=after, limit=2, now_ms=NOW_MS, deps=world.deps
+            world.ravi, world.organisation, after=after, limit=2, now=Instant(NOW_MS), deps=world.deps
         )
         found += page
         if after is None:
@@ -325,7 +335,9 @@ def test_requests_are_listed_page_by_page_to_those_whom_they_concern(world: Worl
     assert sorted(json.dumps(dict(one.parameters)) for one in found) == sorted(
         json.dumps(dict(one.parameters)) for one in asked
     )
-    everything, _ = approvals.page(world.asha, world.organisation, after=None, limit=10, now_ms=NOW_MS, deps=world.deps)
+    everything, _ = approvals.page(
+        world.asha, world.organisation, after=None, limit=10, now=Instant(NOW_MS), deps=world.deps
+    )
     assert eastern in everything
     assert [one.requested_at for one in everything] == [NOW] * 4
 
@@ -335,7 +347,7 @@ def test_a_cursor_is_good_for_its_caller_and_organisation_as_it_was_given(world:
         world.ask(name=name)
     other = world.service.organisation("Ministry of Health")
     both = world.staff.also(world.asha, Role.NODAL_OFFICER, Place.root(other))
-    _, cursor = approvals.page(both, world.organisation, after=None, limit=1, now_ms=NOW_MS, deps=world.deps)
+    _, cursor = approvals.page(both, world.organisation, after=None, limit=1, now=Instant(NOW_MS), deps=world.deps)
     assert cursor
     for caller, organisation, after in (
         (both, world.organisation, edited(cursor)),
@@ -343,14 +355,16 @@ def test_a_cursor_is_good_for_its_caller_and_organisation_as_it_was_given(world:
         (world.ravi, world.organisation, cursor),
         (both, world.organisation, "not one"),
     ):
-        code = refused(approvals.page, caller, organisation, after=after, limit=1, now_ms=NOW_MS, deps=world.deps)
+        code = refused(approvals.page, caller, organisation, after=after, limit=1, now=Instant(NOW_MS), deps=world.deps)
         assert code == "invalid_cursor"
 
 
 def test_who_has_no_role_in_an_organisation_cannot_tell_it_from_one_that_is_not_there(world: World) -> None:
     other = world.service.organisation("Ministry of Health")
     for organisation in (other, OrganisationId(b"nowhere.")):
-        code = refused(approvals.page, world.asha, organisation, after=None, limit=1, now_ms=NOW_MS, deps=world.deps)
+        code = refused(
+            approvals.page, world.asha, organisation, after=None, limit=1, now=Instant(NOW_MS), deps=world.deps
+        )
         assert code == "not_found"
 
 
@@ -373,19 +387,21 @@ def test_what_was_kept_long_enough_is_not_there_whether_it_was_deleted_or_not(wo
     world.approve(world.ravi, done.id)
 
     def there(now_ms: int) -> list[ApprovalId]:
-        found, _ = approvals.page(world.asha, world.organisation, after=None, limit=10, now_ms=now_ms, deps=world.deps)
+        found, _ = approvals.page(
+            world.asha, world.organisation, after=None, limit=10, now=Instant(now_ms), deps=world.deps
+        )
         return sorted(one.id for one in found)
 
     month_ms, long_ms = NOW_MS + 30 * 86_400_000, NOW_MS + 400 * 86_400_000
     assert [there(at) for at in (month_ms - 1000, month_ms, long_ms)] == [sorted((done.id, left.id)), [done.id], []]
     with pytest.raises(ProtocolError) as refused:
-        approvals.read(world.asha, left.id, now_ms=month_ms, deps=world.deps)
+        approvals.read(world.asha, left.id, now=Instant(month_ms), deps=world.deps)
     assert refused.value.code is ErrorCode.NOT_FOUND
 
 
 def test_who_could_not_approve_it_does_not_reject_it(world: World) -> None:
     asked = world.ask(name="Chennai")
-    reject = partial(approvals.reject, reason="no", now_ms=LATER_MS, deps=world.deps)
+    reject = partial(approvals.reject, reason="no", now=Instant(LATER_MS), deps=world.deps)
     assert refused(reject, world.ravi, asked.id) == "not_found"
     assert world.stored(asked.id).decision == "pending"
     elsewhere = world.staff.appoint(Role.NODAL_OFFICER, world.root, home=Place(world.organisation, world.east))
@@ -414,17 +430,17 @@ def test_what_is_decided_or_has_lapsed_is_asked_for_again(world: World, how: str
     if how == "approve":
         world.approve(world.ravi, asked.id)
     elif how == "reject":
-        approvals.reject(world.ravi, asked.id, "not now", now_ms=LATER_MS, deps=world.deps)
+        approvals.reject(world.ravi, asked.id, "not now", now=Instant(LATER_MS), deps=world.deps)
     elif how == "cancel":
-        approvals.cancel(world.asha, asked.id, now_ms=LATER_MS, deps=world.deps)
+        approvals.cancel(world.asha, asked.id, now=Instant(LATER_MS), deps=world.deps)
     else:
         later_ms = NOW_MS + LAPSES_AFTER_SECONDS * 1000
     wanted = Rename(organisation=world.organisation, unit=world.west, name="Mumbai")
     ask = partial(approvals.request, world.asha, "unit.rename", wanted, deps=world.deps)
-    again = ask(now_ms=later_ms)
+    again = ask(now=Instant(later_ms))
     assert again.id != asked.id
-    assert refused(ask, now_ms=later_ms) == "already_pending"
-    assert approvals.cancel(world.asha, again.id, now_ms=later_ms, deps=world.deps).decision == "cancelled"
+    assert refused(ask, now=Instant(later_ms)) == "already_pending"
+    assert approvals.cancel(world.asha, again.id, now=Instant(later_ms), deps=world.deps).decision == "cancelled"
 
 
 def test_of_several_who_ask_for_the_same_at_once_one_does(world: World) -> None:
@@ -446,12 +462,15 @@ def test_one_administrator_has_so_many_requests_pending_and_no_more(
     asked = [world.ask(name=f"Zone {n}") for n in range(3)]
     assert refused(world.ask, name="Zone 3") == "too_many_pending"
     assert world.ask(world.ravi, name="Zone 3").decision == "pending"  # each for themselves
-    approvals.cancel(world.asha, asked[0].id, now_ms=LATER_MS, deps=world.deps)
+    approvals.cancel(world.asha, asked[0].id, now=Instant(LATER_MS), deps=world.deps)
     world.ask(name="Zone 4")
     assert refused(world.ask, name="Zone 5") == "too_many_pending"
     wanted = Rename(organisation=world.organisation, unit=world.west, name="Zone 6")
     late_ms = NOW_MS + LAPSES_AFTER_SECONDS * 1000
-    assert approvals.request(world.asha, "unit.rename", wanted, now_ms=late_ms, deps=world.deps).decision == "pending"
+    assert (
+        approvals.request(world.asha, "unit.rename", wanted, now=Instant(late_ms), deps=world.deps).decision
+        == "pending"
+    )
     pending = world.deps.store.pending_of(world.asha.id, now_seconds=late_ms // 1000)
     assert (len(pending.approvals), pending.lapsed) == (1, ())
 

@@ -16,6 +16,7 @@ from sandes.administration.organisations.places import PlaceDependencies
 from sandes.administration.people import officials
 from sandes.model.administrator import Caller, Place, Role
 from sandes.model.ids import AccountId, OrganisationId, UnitId, account_text, id_text, new_unit_id
+from sandes.model.instant import Instant
 from sandes.model.organisation import Tree, Unit
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.store.administrators import AdministratorStore
@@ -78,7 +79,8 @@ def all_units(service: Service, caller: Caller, place: Place, client: Any, limit
 def all_people(service: Service, caller: Caller, place: Place, client: Any, limit: int = PAGE) -> list[Any]:
     deps = people_deps(service, client)
     return every(
-        lambda cursor: officials.page(caller, place, after=cursor, limit=limit, now_ms=NOW_MS, deps=deps), "people"
+        lambda cursor: officials.page(caller, place, after=cursor, limit=limit, now=Instant(NOW_MS), deps=deps),
+        "people",
     )
 
 

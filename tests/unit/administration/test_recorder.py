@@ -25,6 +25,7 @@ from sandes.model.ids import (
     new_unit_id,
     parse_app,
 )
+from sandes.model.instant import Instant
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.store.audit import AuditStore
 from sandes.store.dynamo import Condition, ConditionFailed, StoreUnavailable
@@ -90,7 +91,7 @@ def test_an_act_and_its_entry_are_written_together(service: Service) -> None:
         case="some approval",
         details={"name": ["Rail", "रेल"]},
     )
-    recorder(service).writer(done, now_ms=NOW_MS)([put(service, "together")])
+    recorder(service).writer(done, now=Instant(NOW_MS))([put(service, "together")])
     assert there(service, "together")
     (entry,) = entries(service, chain)
     check([entry])
@@ -106,7 +107,7 @@ def test_an_act_and_its_entry_are_written_together(service: Service) -> None:
 
 def test_each_transaction_of_an_act_has_an_entry(service: Service) -> None:
     chain = new_organisation_id()
-    write = recorder(service).writer(act(chain), now_ms=NOW_MS)
+    write = recorder(service).writer(act(chain), now=Instant(NOW_MS))
     write([put(service, "first of two")])
     write([put(service, "second of two")])
     found = entries(service, chain)
@@ -117,7 +118,7 @@ def test_each_transaction_of_an_act_has_an_entry(service: Service) -> None:
 def test_an_act_that_fails_leaves_no_entry_and_tells_the_store_what_it_would_have_heard(service: Service) -> None:
     chain = new_organisation_id()
     beside = put(service, "beside a failure")
-    write = recorder(service).writer(act(chain), now_ms=NOW_MS, beside=[beside])
+    write = recorder(service).writer(act(chain), now=Instant(NOW_MS), beside=[beside])
     transact(service.client, [put(service, "taken")])
     with pytest.raises(ConditionFailed) as caught:
         write([put(service, "free"), put(service, "taken")])
@@ -134,7 +135,7 @@ def test_what_fails_beside_an_act_is_told_apart(service: Service) -> None:
     transact(service.client, [put(service, "approved")])
     beside = [put(service, "fine"), put(service, "approved")]
     write = recorder(service).writer(
-        act(chain), now_ms=NOW_MS, right=right(service, "held"), beside=beside, otherwise=ErrorCode.APPROVAL_STATE
+        act(chain), now=Instant(NOW_MS), right=right(service, "held"), beside=beside, otherwise=ErrorCode.APPROVAL_STATE
     )
     with pytest.raises(ProtocolError) as caught:
         write([put(service, "act")])
@@ -148,7 +149,11 @@ def test_who_has_lost_the_right_hears_so_whatever_else_failed_beside_the_act(ser
     transact(service.client, [put(service, "lost"), put(service, "decided")])
     for beside in ([], [put(service, "decided")]):
         write = recorder(service).writer(
-            act(chain), now_ms=NOW_MS, right=right(service, "lost"), beside=beside, otherwise=ErrorCode.APPROVAL_STATE
+            act(chain),
+            now=Instant(NOW_MS),
+            right=right(service, "lost"),
+            beside=beside,
+            otherwise=ErrorCode.APPROVAL_STATE,
         )
         with pytest.raises(ProtocolError) as caught:
             write([put(service, "act without a right")])
@@ -159,7 +164,7 @@ def test_who_has_lost_the_right_hears_so_whatever_else_failed_beside_the_act(ser
 def test_the_store_hears_first_of_its_own_conditions(service: Service) -> None:
     transact(service.client, [put(service, "both"), put(service, "approved twice")])
     lost = right(service, "approved twice")
-    write = recorder(service).writer(act(new_organisation_id()), now_ms=NOW_MS, right=lost)
+    write = recorder(service).writer(act(new_organisation_id()), now=Instant(NOW_MS), right=lost)
     with pytest.raises(ConditionFailed) as caught:
         write([put(service, "both")])
     assert [failure.condition for failure in caught.value.failures] == ["both is free"]
@@ -168,9 +173,9 @@ def test_the_store_hears_first_of_its_own_conditions(service: Service) -> None:
 def test_an_environment_that_was_overtaken_appends_behind_what_the_other_wrote(service: Service) -> None:
     chain = new_organisation_id()
     one, other = recorder(service), recorder(service)
-    one.record(act(chain, "a.one"), now_ms=NOW_MS)
-    other.record(act(chain, "b.one"), now_ms=NOW_MS + 10)
-    one.writer(act(chain, "a.two"), now_ms=NOW_MS + 5)([put(service, "overtaken")])
+    one.record(act(chain, "a.one"), now=Instant(NOW_MS))
+    other.record(act(chain, "b.one"), now=Instant(NOW_MS + 10))
+    one.writer(act(chain, "a.two"), now=Instant(NOW_MS + 5))([put(service, "overtaken")])
     found = entries(service, chain)
     check(found)
     assert [entry.action for entry in found] == ["a.one", "b.one", "a.two"]
@@ -180,9 +185,9 @@ def test_an_environment_that_was_overtaken_appends_behind_what_the_other_wrote(s
 def test_an_append_costs_one_call_and_the_first_of_an_environment_one_more(service: Service) -> None:
     counted = FlakyClient(service.client)
     recording, chain = recorder(service, counted), new_organisation_id()
-    recording.record(act(chain), now_ms=NOW_MS)
+    recording.record(act(chain), now=Instant(NOW_MS))
     assert counted.calls == ["query", "transact_write_items"]
-    recording.record(act(chain), now_ms=NOW_MS)
+    recording.record(act(chain), now=Instant(NOW_MS))
     assert counted.calls[2:] == ["transact_write_items"]
 
 
@@ -197,11 +202,11 @@ def test_who_is_overtaken_for_ever_gives_up_and_has_written_nothing(service: Ser
             return getattr(service.client, name)
 
         def transact_write_items(self, **request: Any) -> Any:
-            faster.record(act(chain, f"faster.{next(numbers)}"), now_ms=NOW_MS)
+            faster.record(act(chain, f"faster.{next(numbers)}"), now=Instant(NOW_MS))
             return service.client.transact_write_items(**request)
 
     with pytest.raises(StoreUnavailable):
-        recorder(service, Overtaken()).writer(act(chain, "slow"), now_ms=NOW_MS)([put(service, "slow")])
+        recorder(service, Overtaken()).writer(act(chain, "slow"), now=Instant(NOW_MS))([put(service, "slow")])
     found = entries(service, chain)
     check(found)
     assert not there(service, "slow")
@@ -211,41 +216,41 @@ def test_who_is_overtaken_for_ever_gives_up_and_has_written_nothing(service: Ser
 def test_a_conflict_with_another_transaction_is_tried_again(service: Service) -> None:
     chain = new_organisation_id()
     flaky = FlakyClient(service.client, {"transact_write_items": 2})
-    recorder(service, flaky).record(act(chain), now_ms=NOW_MS)
+    recorder(service, flaky).record(act(chain), now=Instant(NOW_MS))
     check(entries(service, chain))
 
 
 def test_nothing_is_written_on_top_of_what_the_key_has_not_signed(service: Service) -> None:
     chain = new_organisation_id()
     forger = AuditKey.of(b"f" * 32)
-    recorder(service, key=forger).record(act(chain), now_ms=NOW_MS)
+    recorder(service, key=forger).record(act(chain), now=Instant(NOW_MS))
     with pytest.raises(ChainBroken):
-        recorder(service).writer(act(chain), now_ms=NOW_MS)([put(service, "on top")])
+        recorder(service).writer(act(chain), now=Instant(NOW_MS))([put(service, "on top")])
     assert not there(service, "on top")
     assert len(entries(service, chain)) == 1
 
 
 def test_an_altered_last_entry_is_not_built_on(service: Service) -> None:
     chain = new_organisation_id()
-    recorder(service).record(act(chain, "person.revoke"), now_ms=NOW_MS)
+    recorder(service).record(act(chain, "person.revoke"), now=Instant(NOW_MS))
     (entry,) = entries(service, chain)
     altered = replace(entry, statement=entry.statement.replace(b"person.revoke", b"person.verify"))
     operation = AuditStore(service.client, service.tables["audit"]).adding(altered)[0]
     transact(service.client, [replace(operation, condition="")])
     with pytest.raises(ChainBroken):
-        recorder(service).record(act(chain), now_ms=NOW_MS)
+        recorder(service).record(act(chain), now=Instant(NOW_MS))
 
 
 def test_details_without_end_are_refused_before_anything_is_written(service: Service) -> None:
     with pytest.raises(ValueError, match="too much detail"):
-        recorder(service).writer(act(new_organisation_id(), details={"x": "y" * 20_000}), now_ms=NOW_MS)
+        recorder(service).writer(act(new_organisation_id(), details={"x": "y" * 20_000}), now=Instant(NOW_MS))
 
 
 def test_chains_are_known_from_their_first_entry_on(service: Service) -> None:
     store = AuditStore(service.client, service.tables["audit"])
     chain, never = new_organisation_id(), new_organisation_id()
-    recorder(service).record(act(chain), now_ms=NOW_MS)
-    recorder(service).record(act(OrganisationId(bytes(8))), now_ms=NOW_MS)
+    recorder(service).record(act(chain), now=Instant(NOW_MS))
+    recorder(service).record(act(OrganisationId(bytes(8))), now=Instant(NOW_MS))
     known = list(store.chains())
     assert chain in known
     assert OrganisationId(bytes(8)) in known
@@ -259,7 +264,7 @@ def test_many_writers_at_one_chain_leave_neither_gap_nor_fork(service: Service, 
     def work(writer: int) -> None:
         mine = Recorder(AuditStore(service.client, service.tables["audit"]), KEY)
         for number in range(4):
-            mine.writer(act(chain, f"w{writer}.n{number}"), now_ms=NOW_MS)(
+            mine.writer(act(chain, f"w{writer}.n{number}"), now=Instant(NOW_MS))(
                 [put(service, f"{writers}w{writer}n{number}")]
             )
 
@@ -278,7 +283,7 @@ class Audited:
 
     def __init__(self, service: Service) -> None:
         self._service, self.chain = service, new_organisation_id()
-        writer = recorder(service).writer(act(self.chain), now_ms=NOW_MS)
+        writer = recorder(service).writer(act(self.chain), now=Instant(NOW_MS))
         deps = service.operator_deps
         verified = replace(deps.verifications, store=replace(deps.verifications.store, writer=writer))
         self._deps = replace(
@@ -350,7 +355,7 @@ def test_a_webhook_is_changed_by_a_writer_as_without_one(service: Service) -> No
     hook = Webhook("hook1", "https://hooks.example", ("message.delivered",), NOW, False)
     chain = new_organisation_id()
     plain = service.app_view().apps
-    audited = replace(plain, writer=recorder(service).writer(act(chain), now_ms=NOW_MS))
+    audited = replace(plain, writer=recorder(service).writer(act(chain), now=Instant(NOW_MS)))
     assert audited.set_entry(app, hook)
     changed = audited.change_webhook(app, "hook1", test=False, url="https://other.example", events=None, paused=True)
     assert changed == replace(hook, url="https://other.example", disabled="paused")
@@ -361,7 +366,7 @@ def test_a_webhook_is_changed_by_a_writer_as_without_one(service: Service) -> No
 
 def test_a_device_is_unlinked_with_its_entry(service: Service) -> None:
     person, chain = service.person(2), new_organisation_id()
-    writer = recorder(service).writer(act(chain, "person.reset"), now_ms=NOW_MS)
+    writer = recorder(service).writer(act(chain, "person.reset"), now=Instant(NOW_MS))
     replace(service.enrolment, writer=writer).unlink(person.devices[1])
     assert set(service.account(person.account).devices) == {person.devices[0].number}
     assert [entry.action for entry in entries(service, chain)] == ["person.reset"]

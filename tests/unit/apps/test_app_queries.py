@@ -10,6 +10,7 @@ from sandes.apps import app_queries
 from sandes.apps.messages import AppsDependencies
 from sandes.apps.quotas import Quotas
 from sandes.messaging.push import Push
+from sandes.model.instant import Instant
 from sandes.protocol.app_api import TemplateList
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from tests.support.app_keys import AppKeys
@@ -47,7 +48,7 @@ def page(service: Service, keys: AppKeys, after: str | None, limit: int, client:
         max_expiry_seconds=MAX_EXPIRY_SECONDS,
     )
     request = keys.request("GET", "/v1/templates", key=None, now_ms=NOW_MS)
-    return app_queries.templates(request, after=after, limit=limit, now_ms=NOW_MS, deps=deps)
+    return app_queries.templates(request, after=after, limit=limit, now=Instant(NOW_MS), deps=deps)
 
 
 @pytest.fixture

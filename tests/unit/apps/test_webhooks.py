@@ -13,6 +13,7 @@ from sandes.apps import webhooks
 from sandes.apps.webhook_delivery import Reply
 from sandes.model.app import MAX_WEBHOOKS
 from sandes.model.ids import message_text, new_message_id, new_one_time_id
+from sandes.model.instant import Instant
 from sandes.protocol import app_api
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.protocol.faults import fault
@@ -413,5 +414,5 @@ def test_deliveries_are_listed_for_thirty_days(hooks: Hooks) -> None:
 def test_a_name_that_does_not_resolve_is_refused_at_once(hooks: Hooks) -> None:
     request = hooks.request("POST", "/v1/webhooks", {})
     body = app_api.NewWebhook(url="https://nowhere.example/", events=["message.read"])
-    error = refused(lambda: webhooks.create(request, body, now_ms=hooks.clock.ms, deps=hooks.deps))
+    error = refused(lambda: webhooks.create(request, body, now=Instant(hooks.clock.ms), deps=hooks.deps))
     assert error.details["errors"][0]["code"] == "not_resolved"

@@ -23,6 +23,7 @@ from sandes.model.ids import (
     new_message_id,
     parse_app,
 )
+from sandes.model.instant import Instant
 from sandes.model.statistics import Step, app_scope, hour_of, organisation_scope, period, took
 from sandes.protocol.frames import Hello
 from sandes.store.deliveries import DeliveryStore
@@ -148,10 +149,10 @@ def test_messages_of_officials_count_for_their_organisation_and_all_for_the_plat
     counting.service.verify(official, ministry)
     deps = counting.service.send_deps(tally=Tally(counting.store))
     to_citizen, to_official = counting.service.message(citizen), counting.service.message(official)
-    send_message(to_citizen, official.principal(), now_ms=NOW_MS, deps=deps)
-    send_message(to_official, citizen.principal(), now_ms=NOW_MS, deps=deps)
-    send_message(to_citizen, official.principal(), now_ms=NOW_MS + 5, deps=deps)  # a retry
-    send_message(counting.service.message(citizen), official.principal(), now_ms=NOW_MS + 60_000, deps=deps)
+    send_message(to_citizen, official.principal(), now=Instant(NOW_MS), deps=deps)
+    send_message(to_official, citizen.principal(), now=Instant(NOW_MS), deps=deps)
+    send_message(to_citizen, official.principal(), now=Instant(NOW_MS + 5), deps=deps)  # a retry
+    send_message(counting.service.message(citizen), official.principal(), now=Instant(NOW_MS + 60_000), deps=deps)
     counting.count()
     assert counting.of(organisation_scope(ministry))["direct_messages"] == 2
     assert counting.of(counters.PLATFORM)["direct_messages"] == 3
@@ -164,7 +165,7 @@ def says_hello(counting: Counting, person: Person, at_ms: int, tally: Tally, ind
         Hello(type="hello", ref="r", protocol=1),
         principal,
         connection,
-        now_ms=at_ms,
+        now=Instant(at_ms),
         deps=counting.service.deliver_deps(tally=tally),
     )
 
@@ -217,7 +218,7 @@ def message(counting: Counting, app: AppId, **changed: Any) -> AppMessage:
 
 def arrives(counting: Counting, one: AppMessage, to: Status, *, after_ms: int) -> None:
     assert one.account
-    take_receipt(one.app, one.account, to, [one.id], now_ms=NOW_MS + after_ms, deps=status_deps(counting))
+    take_receipt(one.app, one.account, to, [one.id], now=Instant(NOW_MS + after_ms), deps=status_deps(counting))
 
 
 def test_messages_of_apps_are_counted_in_each_status_for_app_organisation_and_platform(
@@ -231,7 +232,7 @@ def test_messages_of_apps_are_counted_in_each_status_for_app_organisation_and_pl
     arrives(counting, second, Status.READ, after_ms=30_000)
     message(counting, id, status=Status.FAILED, failure="not_registered", account=None)
     message(counting, id)
-    expire_due(now_ms=NOW_MS + 61_000, deps=status_deps(counting), elapsed=lambda: 0.0)
+    expire_due(now=Instant(NOW_MS + 61_000), deps=status_deps(counting), elapsed=lambda: 0.0)
     counting.count()
     expected = {
         "notice_accepted": 3,

@@ -18,6 +18,7 @@ from sandes.identity.signed_acts import ACT_HEADER
 from sandes.messaging import deliver
 from sandes.model.device import FORMER_DEVICE_SECONDS
 from sandes.model.ids import ConnectionId, RegistrationId, account_text, base64url_text
+from sandes.model.instant import Instant
 from sandes.model.principal import Principal
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.protocol.frames import Hello
@@ -127,17 +128,19 @@ def test_sockets_are_ordered_by_their_handshakes_and_not_by_the_authorizers_cloc
     principals = []
     real_ms = time.time_ns() // 1_000_000
     for now_ms in (real_ms, real_ms - 3000):
-        monkeypatch.setattr("sandes.edge.authorizer.runtime.now_ms", partial(int, now_ms))
+        monkeypatch.setattr("sandes.edge.authorizer.runtime.now", partial(Instant, now_ms))
         policy = opened(service, headers_of(asha))
         principals.append(Principal.from_context(policy["context"]))
     older, newer = principals
     assert older.connected_at_ms > newer.connected_at_ms
     first, second = service.socket(), service.socket()
     for principal, socket in ((older, first), (newer, second)):
-        deliver.hello(Hello(type="hello", protocol=1), principal, socket, now_ms=NOW_MS, deps=service.deliver_deps())
+        deliver.hello(
+            Hello(type="hello", protocol=1), principal, socket, now=Instant(NOW_MS), deps=service.deliver_deps()
+        )
     assert service.connection(asha) == second
     with pytest.raises(ProtocolError, match="superseded"):  # a late frame of the old socket
-        deliver.hello(Hello(type="hello", protocol=1), older, first, now_ms=NOW_MS, deps=service.deliver_deps())
+        deliver.hello(Hello(type="hello", protocol=1), older, first, now=Instant(NOW_MS), deps=service.deliver_deps())
     assert service.connection(asha) == second
 
 
@@ -182,12 +185,14 @@ def test_a_header_of_another_form_has_no_token(value: str) -> None:
 
 def refused(service: Service, token: str, *, now_ms: int = NOW_MS) -> ProtocolError:
     with pytest.raises(ProtocolError) as caught:
-        authenticate(token, audience=AUDIENCE, now_ms=now_ms, directory=service.directory)
+        authenticate(token, audience=AUDIENCE, now=Instant(now_ms), directory=service.directory)
     return caught.value
 
 
 def test_a_token_speaks_for_its_device(service: Service, asha: Person) -> None:
-    caller = authenticate(token_of(asha, seconds=NOW), audience=AUDIENCE, now_ms=NOW_MS, directory=service.directory)
+    caller = authenticate(
+        token_of(asha, seconds=NOW), audience=AUDIENCE, now=Instant(NOW_MS), directory=service.directory
+    )
     assert (caller.account.id, caller.device) == (asha.account, asha.devices[0])
 
 
@@ -214,7 +219,7 @@ def test_a_device_that_was_unlinked_or_replaced_while_it_was_off_learns_so(servi
         assert (late.code, late.details) == (ErrorCode.TOKEN_EXPIRED, {"server_time": (at + 300) * 1000})
     still = service.account(gone.account).devices[gone.devices[1].number]
     token = gone.keys[1].token(str(gone.address(1)), now_seconds=at, audience=AUDIENCE)
-    assert authenticate(token, audience=AUDIENCE, now_ms=at * 1000, directory=service.directory).device == still
+    assert authenticate(token, audience=AUDIENCE, now=Instant(at * 1000), directory=service.directory).device == still
 
 
 def test_a_former_device_is_forgotten_after_its_time_though_its_row_is_still_there(service: Service) -> None:
@@ -235,7 +240,7 @@ def test_a_device_whose_number_was_given_to_another_learns_that_it_was_replaced(
     assert (error.code, error.details) == (ErrorCode.REVOKED, {"reason": "replaced"})
     assert (
         authenticate(
-            token_of(asha, seconds=NOW), audience=AUDIENCE, now_ms=NOW_MS, directory=service.directory
+            token_of(asha, seconds=NOW), audience=AUDIENCE, now=Instant(NOW_MS), directory=service.directory
         ).device.registration
         == asha.devices[0].registration
     )
@@ -254,7 +259,7 @@ def test_strangers_are_told_apart_by_nothing(service: Service) -> None:
                 authenticate(
                     stranger.token(address, now_seconds=NOW, audience=audience),
                     audience=AUDIENCE,
-                    now_ms=NOW_MS,
+                    now=Instant(NOW_MS),
                     directory=DirectoryStore(client, service.tables["directory"]),
                 )
             seen.add((caught.value.code, str(caught.value.details), tuple(client.calls)))

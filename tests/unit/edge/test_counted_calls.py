@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 
 from functions.client.handler import handler
+from sandes import runtime
 from sandes.edge.client import caller
 from sandes.limits import Limit, enforce
 from sandes.model.ids import account_text
+from sandes.model.instant import Instant
 from tests.support.service import AUDIENCE, Person, Service
 
 
@@ -41,7 +43,7 @@ class ClientApi:
     def spend(self, person: Person, calls: int) -> None:
         """Count so many calls of the account without making them."""
         subject = f"account:{account_text(person.account)}"
-        enforce(self.service.limits, Limit.CALLS, subject, now_ms=self.now_ms, weight=calls)
+        enforce(self.service.limits, Limit.CALLS, subject, now=Instant(self.now_ms), weight=calls)
 
 
 @pytest.fixture
@@ -49,7 +51,7 @@ def api(service: Service, monkeypatch: pytest.MonkeyPatch) -> ClientApi:
     made = ClientApi(service, time.time_ns() // 1_000_000)
     monkeypatch.setenv("STAGE", "test")
     monkeypatch.setattr(caller, "wire_client", lambda: (service.device_deps, AUDIENCE))
-    monkeypatch.setattr(caller, "now_milliseconds", lambda: made.now_ms)
+    monkeypatch.setattr(runtime, "now", lambda: Instant(made.now_ms))
     return made
 
 

@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError, ConnectTimeoutError
 from sandes.edge.faults import refusal
 from sandes.edge.websocket import frame_handler
 from sandes.model.ids import AccountId, DeviceAddress, DeviceNumber, InboxId, RegistrationId
+from sandes.model.instant import Instant
 from sandes.model.principal import Principal
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.protocol.frames import Acked, Ping, ServerFrame
@@ -37,10 +38,10 @@ def call(use_case: Any, body: str | None, **context: Any) -> dict[str, Any]:
     return frame
 
 
-def answers(frame: Any, principal: Principal, connection: str, now_ms: int) -> ServerFrame:
+def answers(frame: Any, principal: Principal, connection: str, now: Instant) -> ServerFrame:
     assert isinstance(frame, Ping)
     assert (principal, connection) == (PRINCIPAL, "c1")
-    assert now_ms > 0
+    assert now.ms > 0
     return Acked(ref=frame.ref, ids=())
 
 

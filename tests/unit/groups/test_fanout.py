@@ -26,6 +26,7 @@ from sandes.model.ids import (
     new_message_id,
     parse_base64url,
 )
+from sandes.model.instant import Instant
 from sandes.store.dynamo import StoreUnavailable
 from tests.support.batches import Crash, Crashing
 from tests.support.dynamodb import FlakyClient
@@ -133,9 +134,9 @@ def test_apps_and_events_are_told_from_messages_of_people(groups: Groups) -> Non
     people = groups.people(MANY)
     group = groups.group(people)
     app = AppSender(new_app_id(), "Passport Seva")
-    groups.fanout()(groups.post(group, app, b"notice"), now_ms=NOW_MS)
+    groups.fanout()(groups.post(group, app, b"notice"), now=Instant(NOW_MS))
     event = group_event_body(group.id, 8, GroupChange.CHANGED, name="New name")
-    groups.fanout()(groups.post(group, people[0].address(), event, event=True), now_ms=NOW_MS)
+    groups.fanout()(groups.post(group, people[0].address(), event, event=True), now=Instant(NOW_MS))
     groups.work_all()
     by_kind = {content.kind: content for content in groups.contents(people[1])}
     assert (by_kind[Kind.GROUP_MESSAGE].sender, by_kind[Kind.GROUP_MESSAGE].sender_class) == (app, None)
@@ -149,7 +150,7 @@ def test_an_event_to_some_goes_to_them_alone_members_or_not(groups: Groups, coun
     group = groups.group(people[:3])
     event = group_event_body(group.id, 8, GroupChange.REMOVED, subject=people[4].account)
     to = [person.account for person in people[3 : 3 + count]]
-    groups.fanout()(groups.post(group, people[0].address(), event, event=True), to=[*to, to[0]], now_ms=NOW_MS)
+    groups.fanout()(groups.post(group, people[0].address(), event, event=True), to=[*to, to[0]], now=Instant(NOW_MS))
     groups.work_all()
     assert counts(groups, people) == [0, 0, 0] + [1] * count + [0] * (MANY - count)
 
@@ -164,10 +165,10 @@ def test_an_event_that_names_members_reaches_admins_whose_verification_holds_and
     groups.stand(former, None)
     body = group_event_body(group.id, 8, GroupChange.JOINED, subject=citizen.account)
     event = groups.post(group, AppSender(new_app_id(), "Sandes"), body, event=True, concerns=citizen.account)
-    groups.fanout()(event, to=[person.account for person in (official, former, citizen, other)], now_ms=NOW_MS)
+    groups.fanout()(event, to=[person.account for person in (official, former, citizen, other)], now=Instant(NOW_MS))
     assert counts(groups, [official, former, citizen, other]) == [1, 0, 1, 0]
     renamed = groups.post(group, AppSender(new_app_id(), "Sandes"), body, event=True)  # it names nobody
-    groups.fanout()(renamed, to=[person.account for person in (official, former, citizen)], now_ms=NOW_MS)
+    groups.fanout()(renamed, to=[person.account for person in (official, former, citizen)], now=Instant(NOW_MS))
     receives = int(audience == "citizens")
     assert counts(groups, [official, former, citizen, other]) == [2, receives, 1 + receives, 0]
 
@@ -176,9 +177,9 @@ def test_one_event_may_go_to_some_and_then_to_others(groups: Groups) -> None:
     people = groups.people(3)
     group = groups.group(people)
     event = groups.post(group, people[0].address(), b"event", event=True)
-    groups.fanout()(event, to=[people[1].account], now_ms=NOW_MS)
-    groups.fanout()(event, to=[people[2].account], now_ms=NOW_MS)
-    groups.fanout()(event, to=[], now_ms=NOW_MS)
+    groups.fanout()(event, to=[people[1].account], now=Instant(NOW_MS))
+    groups.fanout()(event, to=[people[2].account], now=Instant(NOW_MS))
+    groups.fanout()(event, to=[], now=Instant(NOW_MS))
     assert counts(groups, people) == [0, 1, 1]
 
 
@@ -213,7 +214,7 @@ def test_a_chunk_has_an_ephemeral_key_of_its_own_and_a_repeated_one_another(grou
     deps = groups.fanout()
     for entry in entries:
         job = module._decode(deps.keys.open(parse_base64url(entry["post"])))
-        deps._deliver(job, job.members or (), now_ms=NOW_MS)
+        deps._deliver(job, job.members or (), now=Instant(NOW_MS))
     second = sealed()
     assert len(second) == 145
     assert len({data[:32] for data in second}) == 2
@@ -393,7 +394,7 @@ def test_an_event_told_twice_is_delivered_once_even_to_who_has_acked_it(groups: 
     people = groups.people(size)
     event = groups.post(groups.group(people), people[0].address(), b"event", event=True)
     for now_ms, is_first in ((NOW_MS, True), (NOW_MS + 5_000, False)):
-        assert groups.fanout()(event, now_ms=now_ms) is is_first
+        assert groups.fanout()(event, now=Instant(now_ms)) is is_first
         groups.work_all()
         for person in people[1:]:
             stored = groups.service.stored(person)
@@ -527,9 +528,9 @@ def test_in_whatever_order_entries_come_and_however_often_everybody_who_stays_ha
         match data.draw(st.sampled_from(["take", "take", "again", "leave", "join", "resend", "ack"])):
             case "take" if groups.queue.sent:
                 index = data.draw(st.integers(0, len(groups.queue.sent) - 1))
-                groups.fanout().work(groups.queue.sent.pop(index)[0], now_ms=NOW_MS + step)
+                groups.fanout().work(groups.queue.sent.pop(index)[0], now=Instant(NOW_MS + step))
             case "again":
-                groups.fanout().work(data.draw(st.sampled_from(every))[0], now_ms=NOW_MS + step)
+                groups.fanout().work(data.draw(st.sampled_from(every))[0], now=Instant(NOW_MS + step))
             case "leave":
                 index = data.draw(st.integers(0, 5))
                 left.add(index)

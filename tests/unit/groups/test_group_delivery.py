@@ -14,6 +14,7 @@ from sandes.limits import Limit
 from sandes.model.device import Account
 from sandes.model.group import Group
 from sandes.model.ids import DeviceNumber, MessageId, new_message_id
+from sandes.model.instant import Instant
 from sandes.protocol.client_api import GroupDelivery
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from tests.support.fanouts import Groups, verified
@@ -43,7 +44,7 @@ def asked(groups: Groups, person: Person, group: Group, message: MessageId, **ho
         sender_hash=fanout.sender_hash,
         pepper=PEPPER,
     )
-    terms = {"after": None, "now_ms": NOW_MS} | how
+    terms = {"after": None, "now": Instant(NOW_MS)} | how
     who = caller(person, terms.pop("index", 0))
     return delivery(who, group.id, message, deps=deps, **terms)
 
@@ -105,8 +106,8 @@ def test_what_has_expired_waits_no_more_though_its_row_is_still_there(groups: Gr
     group = groups.group([author, other])
     frame = groups.frame(group, expires_in=60)
     groups.send(frame, author)
-    assert counts(asked(groups, author, group, frame.id, now_ms=NOW_MS + 59_000)) == (2, 1, 1, True)
-    assert counts(asked(groups, author, group, frame.id, now_ms=NOW_MS + 60_000)) == (2, 1, 0, True)
+    assert counts(asked(groups, author, group, frame.id, now=Instant(NOW_MS + 59_000))) == (2, 1, 1, True)
+    assert counts(asked(groups, author, group, frame.id, now=Instant(NOW_MS + 60_000))) == (2, 1, 0, True)
 
 
 def test_others_the_authors_own_after_leaving_and_unknown_ids_are_all_not_found(groups: Groups) -> None:

@@ -17,6 +17,7 @@ from sandes.messaging.rules import MAX_AGE_MS, MAX_AHEAD_MS
 from sandes.model.envelope import MAX_BODY_BYTES
 from sandes.model.group import Group
 from sandes.model.ids import DeviceNumber, UnitId, id_text, new_group_id, new_message_id
+from sandes.model.instant import Instant
 from sandes.model.suspension import Suspension
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.protocol.frames import GroupRecipient, GroupSend
@@ -366,7 +367,7 @@ def test_a_message_is_counted_once_for_the_organisation_of_who_wrote_it(groups: 
     store = StatisticsStore(groups.service.client, groups.service.tables["statistics"])
     deps = replace(groups.send_deps(), tally=Tally(store))
     for at_ms in (NOW_MS, NOW_MS + 90_000):  # the second is a repetition, which would be written immediately
-        send_to_group(frame, official.principal(), now_ms=at_ms, deps=deps)
+        send_to_group(frame, official.principal(), now=Instant(at_ms), deps=deps)
     rows = groups.service.client.scan(TableName=store.table)["Items"]
     tallies = [json.loads(row[StatisticRow.TALLY]["S"]) for row in rows if StatisticRow.TALLY in row]
     assert tallies == [[[id_text(verified().organisation), NOW // 3600, "group_messages", 1]]]

@@ -13,6 +13,7 @@ from sandes.groups import groups as use_cases
 from sandes.limits import Limit, enforce
 from sandes.model.group import Group
 from sandes.model.ids import GroupId, id_text, new_group_id, new_one_time_id
+from sandes.model.instant import Instant
 from sandes.protocol.client_api import ChangeGroup, NewGroup
 from sandes.protocol.errors import ErrorCode
 from sandes.store.groups import group_item
@@ -27,7 +28,7 @@ def new(ref: str | None = None, name: str = "Flood relief") -> NewGroup:
 
 
 def create(groups: Groups, owner: Person, body: NewGroup) -> Any:
-    return use_cases.create(groups.service.caller(owner), body, now_ms=groups.now_ms, deps=groups.deps)
+    return use_cases.create(groups.service.caller(owner), body, now=Instant(groups.now_ms), deps=groups.deps)
 
 
 # Making
@@ -109,7 +110,7 @@ def test_a_group_that_is_hidden_costs_the_same_calls_as_one_that_is_not_there(
     for asked in (group, new_group_id()):
         client.calls.clear()
         calls = (
-            lambda asked=asked: use_cases.read(caller, asked, now_ms=watched.now_ms, deps=watched.deps),
+            lambda asked=asked: use_cases.read(caller, asked, now=Instant(watched.now_ms), deps=watched.deps),
             lambda asked=asked: watched.put(ravi, asked, asha),
             lambda asked=asked: watched.put(ravi, asked, ravi),
             lambda asked=asked: watched.remove(ravi, asked, asha),
@@ -331,7 +332,7 @@ def test_whoever_has_made_too_many_changes_makes_none_until_later(groups: Groups
     groups.queue.sent.clear()
     spent = Limit.GROUP_CHANGES.burst - 2  # beside the invitation and the change below
     account = use_cases.subject(asha.account)
-    enforce(groups.service.limits, Limit.GROUP_CHANGES, account, now_ms=groups.now_ms, weight=spent)
+    enforce(groups.service.limits, Limit.GROUP_CHANGES, account, now=Instant(groups.now_ms), weight=spent)
     groups.change(asha, group, name=before[0].name)  # the last one
     for call, *about in (
         (groups.put, ravi),

@@ -14,6 +14,7 @@ from sandes.groups.fanout import INLINE_MEMBERS
 from sandes.groups.group_events import NET_SECONDS
 from sandes.model.group import Member
 from sandes.model.ids import AccountId, GroupId, OrganisationId, account_text, id_text, message_text, new_account_id
+from sandes.model.instant import Instant
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.store.dynamo import StoreUnavailable
 from sandes.store.schema import DirectoryRow
@@ -198,7 +199,7 @@ def test_no_other_organisation_vouches_for_an_official_before_the_last_membershi
 
     assert refused()
     sweep = SweepDependencies(service.verifications, groups.queue)
-    assert end_due(now_ms=groups.now_ms, deps=sweep, elapsed=lambda: 0.0) == 1
+    assert end_due(now=Instant(groups.now_ms), deps=sweep, elapsed=lambda: 0.0) == 1
     assert refused()
     while jobs := [entry for entry, _ in groups.queue.sent if entry["job"] == "end_memberships"]:
         assert refused()
@@ -209,7 +210,7 @@ def test_no_other_organisation_vouches_for_an_official_before_the_last_membershi
     for group in made:
         with pytest.raises(ProtocolError, match="not_found"):
             groups.read(official, group)
-    assert end_due(now_ms=groups.now_ms + 3_600_000, deps=sweep, elapsed=lambda: 0.0) == 0
+    assert end_due(now=Instant(groups.now_ms + 3_600_000), deps=sweep, elapsed=lambda: 0.0) == 0
 
 
 def test_the_end_of_memberships_is_not_done_for_who_is_verified_and_revoked_again_meanwhile(

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from sandes.crypto.app_tokens import SignedRequest
 from sandes.identity.apps import AppCaller, AppRequest, identify
+from sandes.model.instant import Instant
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.store.app_view import Wanted
 from tests.support.app_keys import AppKeys
@@ -21,7 +22,7 @@ from tests.support.service import AUDIENCE, NOW_MS, PEPPER, Service
 def call(service: Service, app: AppKeys, *, scope: Any = "otp", now_ms: int = NOW_MS, **request: Any) -> AppCaller:
     fields: dict[str, Any] = {"key": "k", "now_ms": NOW_MS}
     made = app.request("POST", "/v1/otps", b"{}", **fields | request)
-    return identify(made, Wanted(), scope=scope, audience=AUDIENCE, now_ms=now_ms, view=service.app_view())
+    return identify(made, Wanted(), scope=scope, audience=AUDIENCE, now=Instant(now_ms), view=service.app_view())
 
 
 def refused(*arguments: Any, **named: Any) -> ProtocolError:

@@ -13,6 +13,7 @@ from sandes.crypto.statements import Act, Actor, act_statement
 from sandes.groups import group_members, groups
 from sandes.identity.signed_acts import SKEW_MS, Signed
 from sandes.model.ids import DeviceNumber, GroupId, RegistrationId
+from sandes.model.instant import Instant
 from sandes.people import devices
 from sandes.protocol.client_api import ChangeGroup, ChangePhone, OpenLink
 from sandes.protocol.errors import ErrorCode, ProtocolError
@@ -41,7 +42,7 @@ def unlinking(service: Service, asha: Person, world: Groups) -> Case:
     return Case(
         statements.remove_device(number, registration),
         lambda signed: devices.unlink(
-            service.caller(asha), DeviceNumber(number), signed, now_ms=NOW_MS, deps=service.device_deps
+            service.caller(asha), DeviceNumber(number), signed, now=Instant(NOW_MS), deps=service.device_deps
         ),
         [
             statements.remove_device(number + 1, registration),
@@ -56,7 +57,7 @@ def unlinking_itself(service: Service, asha: Person, world: Groups) -> Case:
     return Case(
         statements.remove_device(number, registration),
         lambda signed: devices.unlink(
-            service.caller(asha), DeviceNumber(number), signed, now_ms=NOW_MS, deps=service.device_deps
+            service.caller(asha), DeviceNumber(number), signed, now=Instant(NOW_MS), deps=service.device_deps
         ),
         [statements.remove_device(asha.devices[1].number, asha.devices[1].registration)],
     )
@@ -66,7 +67,7 @@ def opening_a_link(service: Service, asha: Person, world: Groups) -> Case:
     return Case(
         statements.open_link(LINK),
         lambda signed: devices.open_link(
-            service.caller(asha), OpenLink(link=LINK), signed, now_ms=NOW_MS, deps=service.device_deps
+            service.caller(asha), OpenLink(link=LINK), signed, now=Instant(NOW_MS), deps=service.device_deps
         ),
         [statements.open_link(OTHER_LINK), Act(statements.ActKind.DISSOLVE_GROUP, LINK)],
     )
@@ -79,7 +80,7 @@ def changing_the_number(service: Service, asha: Person, world: Groups) -> Case:
     return Case(
         statements.change_phone(id, phone),
         lambda signed: devices.change_phone(
-            service.caller(asha), body, signed, now_ms=NOW_MS, deps=service.device_deps
+            service.caller(asha), body, signed, now=Instant(NOW_MS), deps=service.device_deps
         ),
         [statements.change_phone("A" * 22, phone), statements.change_phone(id, new_phone())],
     )
@@ -91,7 +92,7 @@ def handing_a_group_over(service: Service, asha: Person, world: Groups) -> Case:
     return Case(
         statements.put_member(group, ravi.account, "owner"),
         lambda signed: group_members.put_member(
-            service.caller(asha), group, ravi.account, "owner", signed, now_ms=NOW_MS, deps=world.deps
+            service.caller(asha), group, ravi.account, "owner", signed, now=Instant(NOW_MS), deps=world.deps
         ),
         [
             statements.put_member(group, ravi.account, "admin"),
@@ -109,7 +110,7 @@ def joining_a_group(service: Service, asha: Person, world: Groups) -> Case:
     return Case(
         statements.put_member(group, asha.account, "member"),
         lambda signed: group_members.put_member(
-            service.caller(asha), group, asha.account, "member", signed, now_ms=NOW_MS, deps=world.deps
+            service.caller(asha), group, asha.account, "member", signed, now=Instant(NOW_MS), deps=world.deps
         ),
         [statements.put_member(GroupId(bytes(8)), asha.account, "member")],
     )
@@ -121,7 +122,7 @@ def removing_a_member(service: Service, asha: Person, world: Groups) -> Case:
     return Case(
         statements.remove_member(group, ravi.account),
         lambda signed: group_members.remove_member(
-            service.caller(asha), group, ravi.account, signed, now_ms=NOW_MS, deps=world.deps
+            service.caller(asha), group, ravi.account, signed, now=Instant(NOW_MS), deps=world.deps
         ),
         [
             statements.remove_member(group, mira.account),
@@ -135,7 +136,7 @@ def dissolving_a_group(service: Service, asha: Person, world: Groups) -> Case:
     group, other = world.create(asha), world.create(asha)
     return Case(
         statements.dissolve_group(group),
-        lambda signed: groups.dissolve(service.caller(asha), group, signed, now_ms=NOW_MS, deps=world.deps),
+        lambda signed: groups.dissolve(service.caller(asha), group, signed, now=Instant(NOW_MS), deps=world.deps),
         [statements.dissolve_group(other), statements.open_group(group, is_open=False)],
     )
 
@@ -147,7 +148,7 @@ def opening_a_group(service: Service, asha: Person, world: Groups) -> Case:
     return Case(
         statements.open_group(group, is_open=True),
         lambda signed: groups.change(
-            service.caller(asha), group, ChangeGroup(open=True), signed, now_ms=NOW_MS, deps=world.deps
+            service.caller(asha), group, ChangeGroup(open=True), signed, now=Instant(NOW_MS), deps=world.deps
         ),
         [statements.open_group(group, is_open=False), statements.open_group(GroupId(bytes(8)), is_open=True)],
     )
@@ -205,7 +206,9 @@ def test_the_name_of_a_group_is_changed_without_a_signature(service: Service) ->
     """A name is content, like the photo of a profile: a manager of the group can change it back."""
     asha, world = service.person(), Groups(service)
     group = world.create(asha)
-    changed = groups.change(service.caller(asha), group, ChangeGroup(name="Camp"), None, now_ms=NOW_MS, deps=world.deps)
+    changed = groups.change(
+        service.caller(asha), group, ChangeGroup(name="Camp"), None, now=Instant(NOW_MS), deps=world.deps
+    )
     assert changed.name == "Camp"
 
 
@@ -215,7 +218,7 @@ def test_a_signature_to_unlink_a_device_does_not_reach_the_next_one_of_its_numbe
     earlier = replace(device, registration=RegistrationId(device.registration ^ 1))
     old = service.signed(asha, statements.remove_device(earlier.number, earlier.registration))
     with pytest.raises(ProtocolError) as caught:
-        devices.unlink(service.caller(asha), device.number, old, now_ms=NOW_MS, deps=service.device_deps)
+        devices.unlink(service.caller(asha), device.number, old, now=Instant(NOW_MS), deps=service.device_deps)
     assert caught.value.code is ErrorCode.BAD_SIGNATURE
     assert sorted(service.account(asha.account).devices) == [1, 2]
 

@@ -12,6 +12,7 @@ from sandes.crypto.seal import Kind
 from sandes.limits import Limit
 from sandes.messaging import deliver
 from sandes.model.ids import ConnectionId, EnvelopeId, MessageId, new_app_id, new_message_id
+from sandes.model.instant import Instant
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.protocol.frames import Ack, Ping, Receipt
 from tests.support.service import NOW, NOW_MS, Person, Service
@@ -29,7 +30,7 @@ def ravi(service: Service) -> Person:
 
 def acked(service: Service, person: Person, ids: list[EnvelopeId], *, index: int = 0, receipts: Any = ()) -> None:
     frame = Ack(type="ack", ref="a", ids=tuple(ids), receipts=tuple(receipts))
-    answer = deliver.ack(frame, person.principal(index), now_ms=NOW_MS, deps=service.deliver_deps())
+    answer = deliver.ack(frame, person.principal(index), now=Instant(NOW_MS), deps=service.deliver_deps())
     assert (answer.ref, answer.ids) == ("a", tuple(ids))
 
 
@@ -62,7 +63,7 @@ def test_an_ack_of_somebody_elses_id_deletes_nothing_of_theirs(service: Service,
 
 
 def pinged(service: Service, person: Person, socket: ConnectionId) -> Any:
-    return deliver.ping(PING, person.principal(), socket, now_ms=NOW_MS, deps=service.deliver_deps())
+    return deliver.ping(PING, person.principal(), socket, now=Instant(NOW_MS), deps=service.deliver_deps())
 
 
 def test_ping_on_the_live_socket_tells_epoch_time_and_what_waits(service: Service, ravi: Person) -> None:
@@ -100,7 +101,7 @@ def test_ping_of_an_unlinked_device_is_refused(service: Service, ravi: Person) -
 def test_ping_of_a_replaced_registration_is_refused(service: Service, ravi: Person) -> None:
     principal = replace(ravi.principal(), registration=1)  # type: ignore[arg-type]
     with pytest.raises(ProtocolError) as caught:
-        deliver.ping(PING, principal, service.online(ravi), now_ms=NOW_MS, deps=service.deliver_deps())
+        deliver.ping(PING, principal, service.online(ravi), now=Instant(NOW_MS), deps=service.deliver_deps())
     assert caught.value.code is ErrorCode.REVOKED
 
 
@@ -168,13 +169,13 @@ def test_an_ack_whose_receipts_do_not_all_fit_the_limit_sends_none_and_goes_thro
     (id,) = service.leave(ravi, 1)
     ten = tuple(receipt(asha, new_message_id(NOW_MS)) for _ in range(10))
     for _ in range(Limit.RECEIPTS.burst // 10):
-        deliver.ack(Ack(type="ack", ids=(), receipts=ten), principal, now_ms=NOW_MS, deps=deps)
+        deliver.ack(Ack(type="ack", ids=(), receipts=ten), principal, now=Instant(NOW_MS), deps=deps)
     frame, soon = Ack(type="ack", ids=(id,), receipts=ten), NOW_MS + Limit.RECEIPTS.interval_ms
     before = len(service.stored(asha))
     with pytest.raises(ProtocolError) as caught:
-        deliver.ack(frame, principal, now_ms=soon, deps=deps)
+        deliver.ack(frame, principal, now=Instant(soon), deps=deps)
     wait_seconds = caught.value.retry_after_seconds
     assert (caught.value.code, wait_seconds) == (ErrorCode.RATE_LIMITED, 2)
     assert (len(service.stored(asha)), len(service.stored(ravi))) == (before, 1)
-    deliver.ack(frame, principal, now_ms=soon + 2_000, deps=deps)
+    deliver.ack(frame, principal, now=Instant(soon + 2_000), deps=deps)
     assert (len(service.stored(asha)), len(service.stored(ravi))) == (before + 10, 0)

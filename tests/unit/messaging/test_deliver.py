@@ -15,6 +15,7 @@ from sandes.messaging.push import Push
 from sandes.messaging.send import send
 from sandes.model.envelope import MAX_BODY_BYTES, Envelope, envelope_id
 from sandes.model.ids import BodyId, ConnectionId, EnvelopeId, base64url_text, new_body_id, new_message_id
+from sandes.model.instant import Instant
 from sandes.ports.sockets import Posted
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.protocol.frames import MAX_FRAME_BYTES, Body, Drained, Fetch, Hello, Ping, Sync, Welcome, render
@@ -44,7 +45,7 @@ def say_hello(
     service: Service, person: Person, socket: ConnectionId, *, now_ms: int = NOW_MS, number: int = 0, **replaced: Any
 ) -> Welcome | Drained:
     principal = person.principal(connected_at_ms=now_ms, socket=number)
-    return deliver.hello(HELLO, principal, socket, now_ms=now_ms, deps=service.deliver_deps(**replaced))
+    return deliver.hello(HELLO, principal, socket, now=Instant(now_ms), deps=service.deliver_deps(**replaced))
 
 
 def drained(answer: Welcome | Drained) -> Drained:
@@ -163,7 +164,7 @@ def test_sync_sends_as_many_as_asked_and_says_whether_there_are_more(
 ) -> None:
     ids, socket = service.leave(ravi, 3), service.online(ravi)
     frame = Sync(type="sync", ref="s", limit=limit)
-    answer = deliver.sync(frame, ravi.principal(), socket, now_ms=NOW_MS, deps=service.deliver_deps())
+    answer = deliver.sync(frame, ravi.principal(), socket, now=Instant(NOW_MS), deps=service.deliver_deps())
     assert answer == Drained(ref="s", more=more)
     assert service.gateway.envelope_ids(socket) == texts(ids[:limit])
 
@@ -172,7 +173,11 @@ def test_a_drain_that_takes_too_long_stops_and_says_there_is_more(service: Servi
     service.leave(ravi, 3, sealed=bytes(30_000))
     socket, clock = service.online(ravi), count(step=10)
     answer = deliver.sync(
-        SYNC, ravi.principal(), socket, now_ms=NOW_MS, deps=service.deliver_deps(elapsed=lambda: float(next(clock)))
+        SYNC,
+        ravi.principal(),
+        socket,
+        now=Instant(NOW_MS),
+        deps=service.deliver_deps(elapsed=lambda: float(next(clock))),
     )
     assert answer.more is True
     assert len(service.gateway.envelope_ids(socket)) == 2
@@ -195,7 +200,7 @@ def test_a_drain_stops_when_the_socket_is_gone_and_deletes_nothing(service: Serv
     service.leave(ravi, 4, sealed=bytes(30_000))
     gateway = service.gateway = ClosesAfter()
     socket = service.online(ravi)
-    answer = deliver.sync(SYNC, ravi.principal(), socket, now_ms=NOW_MS, deps=service.deliver_deps())
+    answer = deliver.sync(SYNC, ravi.principal(), socket, now=Instant(NOW_MS), deps=service.deliver_deps())
     assert answer.more is True
     assert len(gateway.envelope_ids(socket)) == 1
     assert gateway.left == -1
@@ -206,7 +211,7 @@ def test_a_drain_stops_when_the_socket_is_gone_and_deletes_nothing(service: Serv
 def test_a_socket_that_is_gone_before_the_welcome_is_forgotten_and_no_failure(service: Service, ravi: Person) -> None:
     service.leave(ravi, 1)
     gone = ConnectionId("gone")
-    answer = deliver.hello(HELLO, ravi.principal(), gone, now_ms=NOW_MS, deps=service.deliver_deps())
+    answer = deliver.hello(HELLO, ravi.principal(), gone, now=Instant(NOW_MS), deps=service.deliver_deps())
     assert answer == Drained(ref=HELLO.ref, more=True)
     assert service.connection(ravi) is None
     assert len(service.stored(ravi)) == 1
@@ -217,7 +222,7 @@ def test_a_welcome_that_is_throttled_is_unavailable_and_keeps_the_socket(service
     socket = service.socket()
     service.gateway.failing.add(socket)
     with pytest.raises(ProtocolError, match="unavailable"):
-        deliver.hello(HELLO, ravi.principal(), socket, now_ms=NOW_MS, deps=service.deliver_deps())
+        deliver.hello(HELLO, ravi.principal(), socket, now=Instant(NOW_MS), deps=service.deliver_deps())
     assert service.connection(ravi) == socket
 
 
@@ -227,7 +232,7 @@ def test_a_drain_over_a_dead_socket_leaves_a_newer_ones_row_alone(service: Servi
     service.gateway.open.discard(dead)
     new = service.online(ravi, connected_at_ms=NOW_MS + 1)
     with pytest.raises(ProtocolError, match="superseded"):
-        deliver.sync(SYNC, ravi.principal(), dead, now_ms=NOW_MS, deps=service.deliver_deps())
+        deliver.sync(SYNC, ravi.principal(), dead, now=Instant(NOW_MS), deps=service.deliver_deps())
     assert service.connection(ravi) == new
 
 
@@ -235,7 +240,7 @@ def test_a_throttled_post_stops_the_drain_but_keeps_the_socket(service: Service,
     service.leave(ravi, 2)
     socket = service.online(ravi)
     service.gateway.failing.add(socket)
-    answer = deliver.sync(SYNC, ravi.principal(), socket, now_ms=NOW_MS, deps=service.deliver_deps())
+    answer = deliver.sync(SYNC, ravi.principal(), socket, now=Instant(NOW_MS), deps=service.deliver_deps())
     assert answer.more is True
     assert service.connection(ravi) == socket
 
@@ -246,7 +251,7 @@ def test_a_throttled_post_stops_the_drain_but_keeps_the_socket(service: Service,
 def test_a_socket_that_is_gone_is_forgotten_on_the_first_push(service: Service, ravi: Person) -> None:
     socket = service.online(ravi)
     service.gateway.open.discard(socket)
-    send(service.message(ravi), service.person().principal(), now_ms=NOW_MS, deps=service.send_deps())
+    send(service.message(ravi), service.person().principal(), now=Instant(NOW_MS), deps=service.send_deps())
     assert service.connection(ravi) is None
     assert len(service.stored(ravi)) == 1
 
@@ -287,7 +292,7 @@ def test_a_device_that_floods_is_refused_for_a_while_and_others_are_not(service:
 
     def ping(person: Person, connection: ConnectionId, at_ms: int) -> str:
         try:
-            answer = deliver.receive(PING, person.principal(), connection, now_ms=at_ms, deps=deps)
+            answer = deliver.receive(PING, person.principal(), connection, now=Instant(at_ms), deps=deps)
         except ProtocolError as error:
             return f"{error.code} {error.retry_after_seconds}"
         return answer.type
@@ -308,11 +313,11 @@ def test_a_device_that_floods_cannot_hold_many_function_environments(service: Se
         deps = service.deliver_deps()
         for _ in range(Limit.FRAMES.burst // 4):
             with suppress(ProtocolError):
-                deps.frames.take(str(flooding.principal().address), now_ms=NOW_MS)
+                deps.frames.take(str(flooding.principal().address), now=Instant(NOW_MS))
                 answered += 1
     assert answered <= Limit.FRAMES.burst + 10 * FRAMES_PER_WRITE
     with pytest.raises(ProtocolError, match="rate_limited"):
-        deliver.receive(frame, flooding.principal(), connection, now_ms=NOW_MS, deps=deps)
+        deliver.receive(frame, flooding.principal(), connection, now=Instant(NOW_MS), deps=deps)
 
 
 def test_a_frame_of_the_sending_kind_is_not_for_this_function(service: Service) -> None:
@@ -322,7 +327,7 @@ def test_a_frame_of_the_sending_kind_is_not_for_this_function(service: Service) 
             service.message(person),
             person.principal(),
             service.socket(),
-            now_ms=service.now_ms,
+            now=Instant(service.now_ms),
             deps=service.deliver_deps(),
         )
 
@@ -332,7 +337,9 @@ RECEIVING = [SYNC, PING, Fetch(type="fetch", ref="f", body=BodyId(bytes(16)))]
 
 def refused(service: Service, frame: Any, person: Person, socket: ConnectionId, number: int) -> ErrorCode:
     with pytest.raises(ProtocolError) as caught:
-        deliver.receive(frame, person.principal(socket=number), socket, now_ms=NOW_MS, deps=service.deliver_deps())
+        deliver.receive(
+            frame, person.principal(socket=number), socket, now=Instant(NOW_MS), deps=service.deliver_deps()
+        )
     return caught.value.code
 
 
@@ -372,10 +379,10 @@ def test_a_live_socket_that_was_taken_for_gone_is_not_deaf(service: Service, rav
     socket = service.socket()
     assert drained(say_hello(service, ravi, socket)).more is True
     assert service.connection(ravi) is None
-    answer = deliver.sync(SYNC, ravi.principal(), socket, now_ms=NOW_MS, deps=service.deliver_deps())
+    answer = deliver.sync(SYNC, ravi.principal(), socket, now=Instant(NOW_MS), deps=service.deliver_deps())
     assert answer.more is False
     assert gateway.envelope_ids(socket) == texts([waiting])
-    send(service.message(ravi), service.person().principal(), now_ms=NOW_MS, deps=service.send_deps())
+    send(service.message(ravi), service.person().principal(), now=Instant(NOW_MS), deps=service.send_deps())
     assert len(gateway.envelope_ids(socket)) == 2
 
 
@@ -395,10 +402,10 @@ def test_a_second_drain_of_a_device_is_refused_while_one_is_under_way(service: S
 
     flooding = Flooding(open={socket})
     deps = service.deliver_deps(pusher=flooding)
-    assert deliver.sync(SYNC, ravi.principal(), socket, now_ms=NOW_MS, deps=deps).more is False
+    assert deliver.sync(SYNC, ravi.principal(), socket, now=Instant(NOW_MS), deps=deps).more is False
     assert outcomes == [ErrorCode.RATE_LIMITED, Drained(ref="h", more=True)]
     assert [frame["type"] for frame in service.gateway.received[socket]] == ["welcome"]
-    assert deliver.sync(SYNC, ravi.principal(), socket, now_ms=NOW_MS, deps=service.deliver_deps()).more is False
+    assert deliver.sync(SYNC, ravi.principal(), socket, now=Instant(NOW_MS), deps=service.deliver_deps()).more is False
     assert len(service.gateway.envelope_ids(socket)) == 2
 
 
@@ -408,8 +415,8 @@ def test_a_drain_that_fails_lets_the_next_one_begin(service: Service, ravi: Pers
     flaky: Any = FlakyClient(service.client, {"query": 1})
     deps = service.deliver_deps(inbox=InboxStore(flaky, service.tables["inbox"]))
     with pytest.raises(ClientError):
-        deliver.sync(SYNC, ravi.principal(), socket, now_ms=NOW_MS, deps=deps)
-    assert deliver.sync(SYNC, ravi.principal(), socket, now_ms=NOW_MS, deps=deps).more is False
+        deliver.sync(SYNC, ravi.principal(), socket, now=Instant(NOW_MS), deps=deps)
+    assert deliver.sync(SYNC, ravi.principal(), socket, now=Instant(NOW_MS), deps=deps).more is False
     assert len(service.gateway.envelope_ids(socket)) == 1
 
 
@@ -427,7 +434,7 @@ def test_a_welcome_that_cannot_be_posted_ends_the_hello(service: Service, ravi: 
 
 def fetched(service: Service, person: Person, id: BodyId, socket: ConnectionId, *, now_ms: int = NOW_MS) -> Body:
     frame = Fetch(type="fetch", ref="f", body=id)
-    answer = deliver.receive(frame, person.principal(), socket, now_ms=now_ms, deps=service.deliver_deps())
+    answer = deliver.receive(frame, person.principal(), socket, now=Instant(now_ms), deps=service.deliver_deps())
     assert isinstance(answer, Body)
     return answer
 
@@ -536,7 +543,7 @@ def test_drains_that_meet_nothing_but_expired_rows_get_further_each_time(
 ) -> None:
     socket = service.online(ravi)
     deps = service.deliver_deps(inbox=crowded.inbox)
-    answers = [deliver.sync(SYNC, ravi.principal(), socket, now_ms=NOW_MS, deps=deps).more for _ in range(2)]
+    answers = [deliver.sync(SYNC, ravi.principal(), socket, now=Instant(NOW_MS), deps=deps).more for _ in range(2)]
     assert answers == [True, False]
     assert len(service.gateway.envelope_ids(socket)) == 1
     assert rows(service, ravi) == 1
@@ -545,7 +552,7 @@ def test_drains_that_meet_nothing_but_expired_rows_get_further_each_time(
 def test_a_ping_reads_one_page_whatever_has_expired(service: Service, ravi: Person, crowded: Counted) -> None:
     socket = service.online(ravi)
     deps = service.deliver_deps(inbox=crowded.inbox)
-    pong = deliver.ping(PING, ravi.principal(), socket, now_ms=NOW_MS, deps=deps)
+    pong = deliver.ping(PING, ravi.principal(), socket, now=Instant(NOW_MS), deps=deps)
     assert crowded.client.calls.count("query") == 1
     assert pong.inbox.pending == 1
 

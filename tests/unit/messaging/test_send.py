@@ -13,6 +13,7 @@ from sandes.messaging.rules import MAX_AGE_MS, MAX_AHEAD_MS
 from sandes.messaging.send import SendDependencies, send
 from sandes.model.envelope import MAX_BODY_BYTES
 from sandes.model.ids import account_text, new_account_id, new_message_id
+from sandes.model.instant import Instant
 from sandes.people import accounts
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.protocol.faults import fault
@@ -33,7 +34,7 @@ def sent(
     index: int = 0,
     deps: SendDependencies | None = None,
 ) -> Accepted:
-    return send(frame, sender.principal(index), now_ms=now_ms, deps=deps or service.send_deps())
+    return send(frame, sender.principal(index), now=Instant(now_ms), deps=deps or service.send_deps())
 
 
 def refused(service: Service, frame: Send, sender: Person, **how: Any) -> ProtocolError:
@@ -203,7 +204,7 @@ def test_a_device_number_given_to_another_registration_does_not_pass_for_it(
     principal = asha.principal()
     stranger = replace(principal, registration=type(principal.registration)(principal.registration ^ 1))
     with pytest.raises(ProtocolError) as caught:
-        send(service.message(ravi), stranger, now_ms=NOW_MS, deps=service.send_deps())
+        send(service.message(ravi), stranger, now=Instant(NOW_MS), deps=service.send_deps())
     assert caught.value.code is ErrorCode.REVOKED
 
 
@@ -400,7 +401,7 @@ def test_a_device_linked_between_the_read_and_the_write_gets_a_copy_by_a_repetit
     client: Any = OvertakenClient(service.client, "put_item", link)
     deps = service.send_deps(inbox=InboxStore(client, service.tables["inbox"]))
     with pytest.raises(ProtocolError) as caught:
-        send(first, asha.principal(), now_ms=NOW_MS, deps=deps)
+        send(first, asha.principal(), now=Instant(NOW_MS), deps=deps)
     assert caught.value.code is ErrorCode.DEVICE_MISMATCH
     assert caught.value.details["missing"] == [ravi.devices[1].number]
     sent(service, service.message(ravi, id=first.id), asha, now_ms=NOW_MS + 100)
@@ -422,15 +423,15 @@ def test_many_senders_together_cannot_fill_the_write_rate_of_one_inbox(service: 
     while refusal is None:
         frame = service.message(ravi, body)
         try:
-            send(frame, senders[accepted % 3].principal(), now_ms=NOW_MS, deps=deps)
+            send(frame, senders[accepted % 3].principal(), now=Instant(NOW_MS), deps=deps)
             accepted += 1
         except ProtocolError as error:
             refusal = error
     assert accepted == Limit.INBOX.burst // 32
     assert refusal.code is ErrorCode.RATE_LIMITED
     assert refusal.retry_after_seconds == 1
-    send(service.message(other, body), senders[0].principal(), now_ms=NOW_MS, deps=deps)
-    send(frame, senders[accepted % 3].principal(), now_ms=NOW_MS + 1_000, deps=deps)
+    send(service.message(other, body), senders[0].principal(), now=Instant(NOW_MS), deps=deps)
+    send(frame, senders[accepted % 3].principal(), now=Instant(NOW_MS + 1_000), deps=deps)
     assert len(service.stored(ravi)) == accepted + 1
 
 
@@ -451,9 +452,9 @@ def test_environments_share_the_limit_of_an_inbox(service: Service, asha: Person
 def test_the_limit_of_an_inbox_tells_strangers_nothing(service: Service, asha: Person) -> None:
     ravi = service.person()
     deps = service.send_deps()
-    deps.inboxes.take(f"account:{account_text(ravi.account)}", now_ms=NOW_MS, weight=Limit.INBOX.burst)
+    deps.inboxes.take(f"account:{account_text(ravi.account)}", now=Instant(NOW_MS), weight=Limit.INBOX.burst)
     assert refused(service, service.message(ravi), asha, deps=deps).code is ErrorCode.RATE_LIMITED
-    accounts.block(service.caller(ravi), asha.account, now_ms=NOW_MS, deps=service.device_deps)
+    accounts.block(service.caller(ravi), asha.account, now=Instant(NOW_MS), deps=service.device_deps)
     assert refused(service, service.message(ravi), asha, deps=deps).code is ErrorCode.NOT_PERMITTED
 
 
@@ -462,14 +463,14 @@ def test_a_device_linked_between_two_tries_of_a_message_gets_it_too(service: Ser
     ravi = service.person()
     first = service.message(ravi)
     deps = service.send_deps()
-    accepted = send(first, asha.principal(), now_ms=service.now_ms, deps=deps)
+    accepted = send(first, asha.principal(), now=Instant(service.now_ms), deps=deps)
     keys = DeviceKeys()
     linked = service.link(ravi, keys)
     ravi.devices.append(service.account(ravi.account).devices[linked.device])  # type: ignore[index]
     ravi.keys.append(keys)
 
     again = service.message(ravi, id=first.id)
-    repeated = send(again, asha.principal(), now_ms=service.now_ms + 5_000, deps=deps)
+    repeated = send(again, asha.principal(), now=Instant(service.now_ms + 5_000), deps=deps)
     assert repeated.at == accepted.at
     assert [len(service.stored(ravi, index)) for index in (0, 1)] == [1, 1]
 
@@ -479,10 +480,10 @@ def test_a_retry_comes_again_to_a_device_that_has_acked_it_and_once_to_the_other
 ) -> None:
     ravi = service.person(2)
     frame, deps = service.message(ravi), service.send_deps()
-    send(frame, asha.principal(), now_ms=service.now_ms, deps=deps)
+    send(frame, asha.principal(), now=Instant(service.now_ms), deps=deps)
     (acked,), (waiting,) = service.stored(ravi, 0), service.stored(ravi, 1)
     service.inbox.remove(acked.inbox, [acked.id])
-    send(frame, asha.principal(), now_ms=service.now_ms + 1, deps=deps)
+    send(frame, asha.principal(), now=Instant(service.now_ms + 1), deps=deps)
     assert [envelope.id for envelope in service.stored(ravi, 0)] == [acked.id]
     assert service.stored(ravi, 1) == [waiting]
 
@@ -500,7 +501,7 @@ def test_a_recipient_replaced_between_read_and_write_is_a_mismatch_not_a_loss(se
     frame = service.message(ravi)
     deps = service.send_deps(view=StaleView(service.routing, service.directory, service.limits))
     with pytest.raises(ProtocolError) as refused:
-        send(frame, asha.principal(), now_ms=NOW_MS, deps=deps)
+        send(frame, asha.principal(), now=Instant(NOW_MS), deps=deps)
     assert refused.value.code is ErrorCode.DEVICE_MISMATCH
     assert refused.value.details == {"missing": [2], "extra": [1], "stale": []}
 
@@ -509,8 +510,8 @@ def test_a_retry_after_the_expiry_shows_the_message_to_nobody(service: Service, 
     """TTL deletes late: the row still exists and must not be pushed."""
     ravi = service.person()
     frame, deps = service.message(ravi, expires_in=60), service.send_deps()
-    first = send(frame, asha.principal(), now_ms=NOW_MS, deps=deps)
+    first = send(frame, asha.principal(), now=Instant(NOW_MS), deps=deps)
     socket = service.online(ravi)
-    again = send(frame, asha.principal(), now_ms=NOW_MS + 61_000, deps=deps)
+    again = send(frame, asha.principal(), now=Instant(NOW_MS + 61_000), deps=deps)
     assert again.at == first.at
     assert service.gateway.envelope_ids(socket) == []

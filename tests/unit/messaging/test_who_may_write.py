@@ -11,6 +11,7 @@ from sandes.crypto.seal import Kind
 from sandes.messaging import deliver
 from sandes.messaging.send import SendDependencies, send
 from sandes.model.ids import new_message_id
+from sandes.model.instant import Instant
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.protocol.frames import Ack, Receipt, Send
 from sandes.store.inbox import InboxStore
@@ -25,7 +26,7 @@ def official(service: Service, *, device_count: int = 1, **changed: Any) -> Pers
 
 
 def sent(service: Service, frame: Send, sender: Person, *, now_ms: int = NOW_MS, deps: Any = None) -> None:
-    send(frame, sender.principal(), now_ms=now_ms, deps=deps or service.send_deps())
+    send(frame, sender.principal(), now=Instant(now_ms), deps=deps or service.send_deps())
 
 
 def refused(service: Service, frame: Send, sender: Person, **how: Any) -> bool:
@@ -120,7 +121,7 @@ def test_two_first_messages_at_once_both_arrive(service: Service) -> None:
 def receipt(service: Service, reader: Person, author: Person) -> None:
     entry = Receipt(to=author.account, kind="read", ids=(service.message(reader).id,))
     frame = Ack(type="ack", ref="a", ids=(), receipts=(entry,))
-    deliver.ack(frame, reader.principal(), now_ms=NOW_MS, deps=service.deliver_deps())
+    deliver.ack(frame, reader.principal(), now=Instant(NOW_MS), deps=service.deliver_deps())
 
 
 def test_a_receipt_reaches_whom_the_reader_may_write_to_and_nobody_else(service: Service) -> None:

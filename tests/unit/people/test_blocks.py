@@ -8,6 +8,7 @@ import pytest
 
 from sandes.limits import Limit
 from sandes.model.ids import new_account_id
+from sandes.model.instant import Instant
 from sandes.people import accounts
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.store.directory import DirectoryStore, account_key
@@ -33,16 +34,16 @@ def test_too_many_blocks_have_a_code_of_their_own(service: Service) -> None:
     counted = account_key(person.account) | {DirectoryRow.SORT: {"S": "BN"}, DirectoryRow.BLOCKS: {"N": "5000"}}
     service.client.put_item(TableName=service.tables["directory"], Item=counted)
     with pytest.raises(ProtocolError) as refused:
-        accounts.block(service.caller(person), new_account_id(), now_ms=NOW_MS, deps=service.device_deps)
+        accounts.block(service.caller(person), new_account_id(), now=Instant(NOW_MS), deps=service.device_deps)
     assert refused.value.code is ErrorCode.TOO_MANY_BLOCKS
 
 
 def test_blocks_and_their_ends_share_a_rate(service: Service) -> None:
     asha, other = service.caller(service.person()), new_account_id()
     for _ in range(Limit.BLOCKS.burst // 2):
-        accounts.block(asha, other, now_ms=NOW_MS, deps=service.device_deps)
-        accounts.unblock(asha, other, now_ms=NOW_MS, deps=service.device_deps)
+        accounts.block(asha, other, now=Instant(NOW_MS), deps=service.device_deps)
+        accounts.unblock(asha, other, now=Instant(NOW_MS), deps=service.device_deps)
     for change in (accounts.block, accounts.unblock):
         with pytest.raises(ProtocolError) as refused:
-            change(asha, other, now_ms=NOW_MS, deps=service.device_deps)
+            change(asha, other, now=Instant(NOW_MS), deps=service.device_deps)
         assert (refused.value.code, refused.value.retry_after_seconds) == (ErrorCode.RATE_LIMITED, 5)

@@ -12,6 +12,7 @@ from nacl.signing import SigningKey
 
 from sandes.crypto.statements import link_id
 from sandes.model.challenge import Challenge
+from sandes.model.instant import Instant
 from sandes.model.phone import PhoneNumber
 from sandes.people import codes, devices
 from sandes.people.codes import CodeDependencies
@@ -37,11 +38,11 @@ def keys() -> DeviceKeys:
 
 def verify(service: Service, id: str, code: str, keys: DeviceKeys | None = None, *, now_ms: int = NOW_MS) -> Registered:
     body = VerifyRegistration(code=code, device=(keys or DeviceKeys()).new_device(id))
-    return devices.register(id, body, now_ms=now_ms, deps=service.device_deps)
+    return devices.register(id, body, now=Instant(now_ms), deps=service.device_deps)
 
 
 def resend(service: Service, id: str, *, now_ms: int) -> Challenge:
-    return codes.send_next_code(id, now_ms=now_ms, deps=service.code_deps)
+    return codes.send_next_code(id, now=Instant(now_ms), deps=service.code_deps)
 
 
 def refusal(call: Any, *arguments: Any, **named: Any) -> ProtocolError:
@@ -191,7 +192,7 @@ def new_source() -> str:
 
 def start_from(service: Service, source: str, phone: PhoneNumber | None = None, *, now_ms: int = NOW_MS) -> None:
     codes.send_first_code(
-        phone or new_phone(), "register", source_address=source, now_ms=now_ms, deps=service.code_deps
+        phone or new_phone(), "register", source_address=source, now=Instant(now_ms), deps=service.code_deps
     )
 
 
@@ -295,7 +296,7 @@ def test_no_sms_goes_to_another_country_or_to_a_special_number(service: Service,
 def test_a_stage_may_serve_more_countries(service: Service) -> None:
     more = replace(service.code_deps, sms_rules=SmsRules.of("+91,+977"))
     phone = PhoneNumber("+9779841234567")
-    codes.send_first_code(phone, "register", source_address=new_source(), now_ms=NOW_MS, deps=more)
+    codes.send_first_code(phone, "register", source_address=new_source(), now=Instant(NOW_MS), deps=more)
     assert [number for number, _ in service.sms.sent] == [phone]
 
 
@@ -308,7 +309,9 @@ def test_no_more_sms_go_to_one_prefix_than_allowed_in_an_hour(service: Service) 
     deps = budgeted(service, per_prefix=3)
 
     def start(phone: str, now_ms: int = NOW_MS) -> None:
-        codes.send_first_code(PhoneNumber(phone), "register", source_address=new_source(), now_ms=now_ms, deps=deps)
+        codes.send_first_code(
+            PhoneNumber(phone), "register", source_address=new_source(), now=Instant(now_ms), deps=deps
+        )
 
     for number in range(3):
         start(f"+9198123{number:05}")
@@ -324,19 +327,21 @@ def test_no_more_sms_go_out_than_allowed_in_an_hour(service: Service) -> None:
     deps = budgeted(service, per_hour=2)
 
     def start(now_ms: int = NOW_MS) -> str:
-        return codes.send_first_code(new_phone(), "register", source_address=new_source(), now_ms=now_ms, deps=deps).id
+        return codes.send_first_code(
+            new_phone(), "register", source_address=new_source(), now=Instant(now_ms), deps=deps
+        ).id
 
     start()
     id = start()
     assert refusal(start).code is ErrorCode.SMS_LIMITED
-    assert refusal(codes.send_next_code, id, now_ms=NOW_MS + 30_000, deps=deps).code is ErrorCode.SMS_LIMITED
+    assert refusal(codes.send_next_code, id, now=Instant(NOW_MS + 30_000), deps=deps).code is ErrorCode.SMS_LIMITED
     start(NOW_MS + 3_600_000)
 
 
 def test_a_budget_of_none_stops_all_registrations(service: Service) -> None:
     deps = budgeted(service, per_hour=0)
     error = refusal(
-        codes.send_first_code, new_phone(), "register", source_address=new_source(), now_ms=NOW_MS, deps=deps
+        codes.send_first_code, new_phone(), "register", source_address=new_source(), now=Instant(NOW_MS), deps=deps
     )
     assert error.code is ErrorCode.SMS_LIMITED
     assert service.sms.sent == []
@@ -346,7 +351,7 @@ def test_a_refusal_does_not_tell_whether_the_number_has_an_account(service: Serv
     deps = budgeted(service, per_hour=0)
     known, unknown = service.person().phone, new_phone()
     refusals = [
-        refusal(codes.send_first_code, one, "register", source_address=new_source(), now_ms=NOW_MS, deps=deps)
+        refusal(codes.send_first_code, one, "register", source_address=new_source(), now=Instant(NOW_MS), deps=deps)
         for one in (known, unknown)
     ]
     assert len({(error.code, error.retry_after_seconds, str(error.details)) for error in refusals}) == 1
@@ -380,7 +385,7 @@ def test_a_link_is_no_registration_and_a_registration_no_link(
     assert refusal(verify, service, opened, "123456").code is ErrorCode.NOT_FOUND
     service.start(phone)
     body = keys.joining(SigningKey.generate(), asha.account, at_ms=NOW_MS)
-    error = refusal(devices.link, body, now_ms=NOW_MS, deps=service.device_deps)
+    error = refusal(devices.link, body, now=Instant(NOW_MS), deps=service.device_deps)
     assert error.code is ErrorCode.LINK_INVALID
 
 

@@ -13,6 +13,7 @@ from sandes.identity.signed_acts import SKEW_MS
 from sandes.limits import Limit
 from sandes.model.device import MAX_DEVICES
 from sandes.model.ids import DeviceNumber
+from sandes.model.instant import Instant
 from sandes.people import accounts, devices
 from sandes.protocol.client_api import ChangePhone, LinkDevice, OpenLink, Registered, VerifyRegistration
 from sandes.protocol.errors import ErrorCode, ProtocolError
@@ -36,7 +37,7 @@ def refusal(call: Any, *arguments: Any, **named: Any) -> ProtocolError:
 
 def register(service: Service, id: str, device: Any) -> Registered:
     body = VerifyRegistration(code=service.sms.last_code, device=device)
-    return devices.register(id, body, now_ms=NOW_MS, deps=service.device_deps)
+    return devices.register(id, body, now=Instant(NOW_MS), deps=service.device_deps)
 
 
 @pytest.fixture
@@ -137,12 +138,12 @@ def test_a_linked_device_gets_the_next_number_and_is_written_to(service: Service
 def test_a_link_can_be_repeated_by_the_device_it_made_but_not_by_another(service: Service, asha: Person) -> None:
     keys, opened = DeviceKeys(), service.open_link(asha)
     body = keys.joining(opened, asha.account, at_ms=NOW_MS)
-    first = devices.link(body, now_ms=NOW_MS, deps=service.device_deps)
-    assert devices.link(body, now_ms=NOW_MS + 1, deps=service.device_deps) == first
+    first = devices.link(body, now=Instant(NOW_MS), deps=service.device_deps)
+    assert devices.link(body, now=Instant(NOW_MS + 1), deps=service.device_deps) == first
     again = keys.joining(opened, asha.account, at_ms=NOW_MS + 60_000)
-    assert devices.link(again, now_ms=NOW_MS + 60_000, deps=service.device_deps) == first
+    assert devices.link(again, now=Instant(NOW_MS + 60_000), deps=service.device_deps) == first
     other = DeviceKeys().joining(opened, asha.account, at_ms=NOW_MS)
-    assert refusal(devices.link, other, now_ms=NOW_MS, deps=service.device_deps).code is ErrorCode.LINK_INVALID
+    assert refusal(devices.link, other, now=Instant(NOW_MS), deps=service.device_deps).code is ErrorCode.LINK_INVALID
     assert len(service.account(asha.account).devices) == 2
 
 
@@ -154,10 +155,10 @@ def test_a_link_of_another_key_or_too_late_or_of_another_account_is_invalid(serv
         (keys.joining(opened, ravi.account, at_ms=NOW_MS), NOW_MS),
         (keys.joining(opened, asha.account, at_ms=late), late),
     ):
-        assert refusal(devices.link, body, now_ms=now_ms, deps=service.device_deps).code is ErrorCode.LINK_INVALID
+        assert refusal(devices.link, body, now=Instant(now_ms), deps=service.device_deps).code is ErrorCode.LINK_INVALID
     service.unlink(ravi, 1)
     assert [len(service.account(one.account).devices) for one in (asha, ravi)] == [1, 0]
-    devices.link(keys.joining(opened, asha.account, at_ms=late - 1), now_ms=late - 1, deps=service.device_deps)
+    devices.link(keys.joining(opened, asha.account, at_ms=late - 1), now=Instant(late - 1), deps=service.device_deps)
 
 
 def test_who_does_not_hold_the_links_secret_joins_nothing_and_spends_no_attempt(service: Service, asha: Person) -> None:
@@ -180,10 +181,10 @@ def test_who_does_not_hold_the_links_secret_joins_nothing_and_spends_no_attempt(
     }
     for pointer, bodies in unsigned.items():
         for body in bodies:
-            error = refusal(devices.link, body, now_ms=NOW_MS, deps=service.device_deps)
+            error = refusal(devices.link, body, now=Instant(NOW_MS), deps=service.device_deps)
             assert (error.code, pointers(error)) == (ErrorCode.BAD_SIGNATURE, [pointer])
     assert len(service.account(asha.account).devices) == 1
-    devices.link(good, now_ms=NOW_MS, deps=service.device_deps)
+    devices.link(good, now=Instant(NOW_MS), deps=service.device_deps)
 
 
 def test_a_request_to_join_that_was_signed_long_ago_or_ahead_is_refused_with_the_time(
@@ -192,10 +193,10 @@ def test_a_request_to_join_that_was_signed_long_ago_or_ahead_is_refused_with_the
     opened, keys = service.open_link(asha), DeviceKeys()
     for at_ms in (NOW_MS - SKEW_MS - 1, NOW_MS + SKEW_MS + 1):
         body = keys.joining(opened, asha.account, at_ms=at_ms)
-        error = refusal(devices.link, body, now_ms=NOW_MS, deps=service.device_deps)
+        error = refusal(devices.link, body, now=Instant(NOW_MS), deps=service.device_deps)
         assert (error.code, error.details) == (ErrorCode.CLOCK_SKEW, {"server_time": NOW_MS})
     body = keys.joining(opened, asha.account, at_ms=NOW_MS - SKEW_MS)
-    devices.link(body, now_ms=NOW_MS, deps=service.device_deps)
+    devices.link(body, now=Instant(NOW_MS), deps=service.device_deps)
 
 
 def test_faults_of_a_joining_devices_keys_are_named_where_they_stand(service: Service, asha: Person) -> None:
@@ -205,7 +206,7 @@ def test_faults_of_a_joining_devices_keys_are_named_where_they_stand(service: Se
         (keys.seal_key(public=bytes(32)), ErrorCode.BAD_KEY, "/device/seal_key/public"),
     ):
         body = keys.joining(opened, asha.account, at_ms=NOW_MS, device={"seal_key": seal_key})
-        error = refusal(devices.link, body, now_ms=NOW_MS, deps=service.device_deps)
+        error = refusal(devices.link, body, now=Instant(NOW_MS), deps=service.device_deps)
         assert (error.code, pointers(error)) == (code, [pointer])
         id = service.start(new_phone())
         error = refusal(register, service, id, keys.new_device(id, seal_key=seal_key))
@@ -229,14 +230,16 @@ def test_opening_the_same_link_again_answers_the_same(service: Service, asha: Pe
             service.caller(asha),
             body,
             service.signed(asha, statements.open_link(body.link), at_ms=now_ms),
-            now_ms=now_ms,
+            now=Instant(now_ms),
             deps=service.device_deps,
         )
         for now_ms in (NOW_MS, NOW_MS + 60_000)
     ]
     assert answers[0] == answers[1]
     assert answers[0].id == statements.link_id(body.link)
-    devices.link(DeviceKeys().joining(opened, asha.account, at_ms=NOW_MS), now_ms=NOW_MS, deps=service.device_deps)
+    devices.link(
+        DeviceKeys().joining(opened, asha.account, at_ms=NOW_MS), now=Instant(NOW_MS), deps=service.device_deps
+    )
 
 
 def test_a_link_that_another_device_has_opened_is_not_opened_again(service: Service) -> None:
@@ -253,8 +256,8 @@ def test_a_seventh_device_is_refused_when_opening_the_link_and_when_using_it(ser
     spare = LATER_MS + Limit.LINKS.depth_ms
     two = [service.open_link(asha, now_ms=spare) for _ in range(2)]
     bodies = [DeviceKeys().joining(one, asha.account, at_ms=spare) for one in two]
-    devices.link(bodies[0], now_ms=spare, deps=service.device_deps)
-    error = refusal(devices.link, bodies[1], now_ms=spare, deps=service.device_deps)
+    devices.link(bodies[0], now=Instant(spare), deps=service.device_deps)
+    error = refusal(devices.link, bodies[1], now=Instant(spare), deps=service.device_deps)
     assert error.code is ErrorCode.TOO_MANY_DEVICES
     error = refusal(service.open_link, asha, now_ms=spare)
     assert error.code is ErrorCode.TOO_MANY_DEVICES
@@ -293,23 +296,23 @@ def test_a_link_ends_with_the_device_that_opened_it(service: Service) -> None:
     service.unlink(asha, 2)
     keys = DeviceKeys()
     body = keys.joining(opened, asha.account, at_ms=NOW_MS)
-    assert refusal(devices.link, body, now_ms=NOW_MS, deps=service.device_deps).code is ErrorCode.LINK_INVALID
+    assert refusal(devices.link, body, now=Instant(NOW_MS), deps=service.device_deps).code is ErrorCode.LINK_INVALID
 
     opened = service.open_link(asha)
     service.register(asha.phone, DeviceKeys(), now_ms=LATER_MS)
     body = keys.joining(opened, asha.account, at_ms=NOW_MS)
-    assert refusal(devices.link, body, now_ms=NOW_MS, deps=service.device_deps).code is ErrorCode.LINK_INVALID
+    assert refusal(devices.link, body, now=Instant(NOW_MS), deps=service.device_deps).code is ErrorCode.LINK_INVALID
     assert len(service.account(asha.account).devices) == 1
 
 
 def test_whoever_is_blocked_finds_nobody(service: Service, asha: Person) -> None:
     ravi = service.person()
     caller, deps = service.caller(ravi), service.device_deps
-    assert accounts.lookup(caller, asha.phone, now_ms=NOW_MS, deps=deps).account == asha.account
-    assert accounts.keys(caller, asha.account, now_ms=NOW_MS, deps=deps).account == asha.account
-    accounts.block(service.caller(asha), ravi.account, now_ms=NOW_MS, deps=deps)
-    assert refusal(accounts.lookup, caller, asha.phone, now_ms=NOW_MS, deps=deps).code is ErrorCode.NOT_FOUND
-    assert refusal(accounts.keys, caller, asha.account, now_ms=NOW_MS, deps=deps).code is ErrorCode.NOT_FOUND
+    assert accounts.lookup(caller, asha.phone, now=Instant(NOW_MS), deps=deps).account == asha.account
+    assert accounts.keys(caller, asha.account, now=Instant(NOW_MS), deps=deps).account == asha.account
+    accounts.block(service.caller(asha), ravi.account, now=Instant(NOW_MS), deps=deps)
+    assert refusal(accounts.lookup, caller, asha.phone, now=Instant(NOW_MS), deps=deps).code is ErrorCode.NOT_FOUND
+    assert refusal(accounts.keys, caller, asha.account, now=Instant(NOW_MS), deps=deps).code is ErrorCode.NOT_FOUND
 
 
 def test_the_last_device_may_go_and_the_number_registers_the_same_account_again(service: Service, asha: Person) -> None:
@@ -326,7 +329,7 @@ def test_messages_are_sealed_to_the_new_key_after_a_rotation(service: Service, a
     devices.rotate_seal_key(service.caller(asha), new.seal_key(2), deps=service.device_deps)
     key = service.routes(asha).devices[DeviceNumber(1)].seal_key
     assert (key.number, key.public) == (2, new.seal_public)
-    me = accounts.me(service.caller(asha), now_ms=NOW_MS, deps=service.device_deps)
+    me = accounts.me(service.caller(asha), now=Instant(NOW_MS), deps=service.device_deps)
     assert me.seal_key_number == 2
 
 
@@ -364,7 +367,7 @@ def change(service: Service, person: Person, phone: Any) -> ChangePhone:
 def test_a_change_of_number_keeps_the_account_and_frees_the_old_number(service: Service, asha: Person) -> None:
     phone = new_phone()
     change(service, asha, phone)
-    assert accounts.me(service.caller(asha), now_ms=NOW_MS, deps=service.device_deps).phone == phone
+    assert accounts.me(service.caller(asha), now=Instant(NOW_MS), deps=service.device_deps).phone == phone
     assert service.directory.account_of_phone(PEPPER.index("phone", phone)) == asha.account
     newcomer = service.register(asha.phone, DeviceKeys(), now_ms=LATER_MS)
     assert newcomer.account != asha.account

@@ -17,6 +17,7 @@ from sandes.messaging import deliver
 from sandes.messaging.send import send
 from sandes.model.group import INVITATION_SECONDS, Member
 from sandes.model.ids import AccountId, GroupId, new_account_id, new_group_id, new_message_id
+from sandes.model.instant import Instant
 from sandes.model.phone import PhoneNumber
 from sandes.people import accounts, invitations, people_search, profiles
 from sandes.people.devices import DeviceDependencies
@@ -94,16 +95,16 @@ def assert_all_alike(outcomes: dict[str, tuple[Any, Calls]]) -> None:
 
 ASKED: dict[str, Callable[[Service, Person, Target, Any], Any]] = {
     "profile": lambda service, viewer, target, client: profiles.profile(
-        service.caller(viewer), target.account, now_ms=NOW_MS, deps=deps_on(service, client)
+        service.caller(viewer), target.account, now=Instant(NOW_MS), deps=deps_on(service, client)
     ),
     "keys": lambda service, viewer, target, client: accounts.keys(
-        service.caller(viewer), target.account, now_ms=NOW_MS, deps=deps_on(service, client)
+        service.caller(viewer), target.account, now=Instant(NOW_MS), deps=deps_on(service, client)
     ),
     "lookup": lambda service, viewer, target, client: accounts.lookup(
-        service.caller(viewer), target.phone, now_ms=NOW_MS, deps=deps_on(service, client)
+        service.caller(viewer), target.phone, now=Instant(NOW_MS), deps=deps_on(service, client)
     ),
     "invite": lambda service, viewer, target, client: invitations.invite(
-        service.caller(viewer), target.account, now_ms=NOW_MS, deps=deps_on(service, client)
+        service.caller(viewer), target.account, now=Instant(NOW_MS), deps=deps_on(service, client)
     ),
 }
 
@@ -152,7 +153,7 @@ def test_a_message_to_the_hidden_and_to_the_absent_cannot_be_told_apart(service:
 
     def sent(target: Target) -> Callable[[Any], Any]:
         frame = service.message(Person(target.account, target.phone), copies=guessed)
-        return lambda client: send(frame, sender.principal(), now_ms=NOW_MS, deps=send_deps(service, client))
+        return lambda client: send(frame, sender.principal(), now=Instant(NOW_MS), deps=send_deps(service, client))
 
     targets = absent_and_hidden(service, sender)
     assert_all_alike({name: outcome(service, sent(target)) for name, target in targets.items()})
@@ -167,7 +168,7 @@ def test_a_receipt_to_the_hidden_and_to_the_absent_cannot_be_told_apart(service:
         return lambda client: deliver.ack(
             frame,
             reader.principal(),
-            now_ms=NOW_MS,
+            now=Instant(NOW_MS),
             deps=service.deliver_deps(view=send_deps(service, client).view, inbox=send_deps(service, client).inbox),
         )
 
@@ -182,12 +183,12 @@ def test_a_search_that_finds_only_the_hidden_and_one_that_finds_nobody_cannot_be
         service.verify(person, organisation, name=f"{name} Rao", post="Clerk")
     for person in (hiding, nameless):
         choices = ChangeProfile(choices={"name": "nobody"})
-        profiles.change_profile(service.caller(person), choices, now_ms=NOW_MS, deps=service.device_deps)
+        profiles.change_profile(service.caller(person), choices, now=Instant(NOW_MS), deps=service.device_deps)
     service.directory.block(owner=blocking.account, blocked=viewer.account)
 
     def searched(query: str) -> Callable[[Any], Any]:
         return lambda client: people_search.search(
-            service.caller(viewer), Search(query=query), now_ms=NOW_MS, deps=deps_on(service, client)
+            service.caller(viewer), Search(query=query), now=Instant(NOW_MS), deps=deps_on(service, client)
         )
 
     queries = {"absent": "zubin", "hiding": "meena", "blocking": "farida", "hiding, by a beginning": "jos"}
@@ -260,7 +261,7 @@ ASKED_OF_GROUPS: dict[str, Callable[[Groups, Person, GroupId, Person], Any]] = {
         group,
         new_message_id(NOW_MS),
         after=None,
-        now_ms=NOW_MS,
+        now=Instant(NOW_MS),
         deps=group_delivery_of(groups.service, groups.store),
     ),
 }

@@ -9,6 +9,7 @@ import pytest
 from sandes.limits import Limit
 from sandes.messaging.send import send
 from sandes.model.ids import AccountId, new_account_id, new_message_id
+from sandes.model.instant import Instant
 from sandes.people import accounts, invitations
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from tests.support.dynamodb import FlakyClient
@@ -31,17 +32,17 @@ def ravi(service: Service) -> Person:
 
 
 def invite(service: Service, official: Person, account: AccountId, *, now_ms: int = NOW_MS) -> None:
-    invitations.invite(service.caller(official), account, now_ms=now_ms, deps=service.device_deps)
+    invitations.invite(service.caller(official), account, now=Instant(now_ms), deps=service.device_deps)
 
 
 def listed(service: Service, official: Person) -> dict[AccountId, int]:
-    page = invitations.invitations(service.caller(official), after=None, now_ms=NOW_MS, deps=service.device_deps)
+    page = invitations.invitations(service.caller(official), after=None, now=Instant(NOW_MS), deps=service.device_deps)
     return {entry.account: entry.created_at for entry in page.invitations}
 
 
 def sent(service: Service, sender: Person, recipient: Person, *, now_ms: int = NOW_MS, deps: Any = None) -> None:
     frame = service.message(recipient, id=new_message_id(now_ms))
-    send(frame, sender.principal(), now_ms=now_ms, deps=deps or service.send_deps())
+    send(frame, sender.principal(), now=Instant(now_ms), deps=deps or service.send_deps())
 
 
 def refused(call: Any, *arguments: Any, **named: Any) -> ErrorCode:
@@ -83,7 +84,7 @@ def test_inviting_again_keeps_the_date_and_taking_back_what_is_not_there_does_no
 
 def test_a_block_is_above_an_invitation(service: Service, asha: Person, ravi: Person) -> None:
     invite(service, asha, ravi.account)
-    accounts.block(service.caller(asha), ravi.account, now_ms=NOW_MS, deps=service.device_deps)
+    accounts.block(service.caller(asha), ravi.account, now=Instant(NOW_MS), deps=service.device_deps)
     assert refused(sent, service, ravi, asha) is ErrorCode.NOT_PERMITTED
 
 
@@ -118,7 +119,9 @@ def test_invitations_are_listed_page_by_page(service: Service, asha: Person, mon
     found: list[AccountId] = []
     cursor: str | None = None
     for _ in range(3):
-        page = invitations.invitations(service.caller(asha), after=cursor, now_ms=NOW_MS, deps=service.device_deps)
+        page = invitations.invitations(
+            service.caller(asha), after=cursor, now=Instant(NOW_MS), deps=service.device_deps
+        )
         found += [entry.account for entry in page.invitations]
         cursor = page.cursor
         assert len(page.invitations) == (1 if cursor is None else 2)
@@ -140,10 +143,12 @@ def test_a_cursor_of_somebody_elses_list_is_refused(
     monkeypatch.setattr(invitations, "PAGE", 1)
     for _ in range(2):
         service.directory.invite(owner=asha.account, invited=new_account_id(), now_seconds=NOW)
-    cursor = invitations.invitations(service.caller(asha), after=None, now_ms=NOW_MS, deps=service.device_deps).cursor
+    cursor = invitations.invitations(
+        service.caller(asha), after=None, now=Instant(NOW_MS), deps=service.device_deps
+    ).cursor
     for person, wrong in ((ravi, cursor), (asha, "AAAA"), (asha, "no cursor!")):
         caller, deps = service.caller(person), service.device_deps
-        code = refused(invitations.invitations, caller, after=wrong, now_ms=NOW_MS, deps=deps)
+        code = refused(invitations.invitations, caller, after=wrong, now=Instant(NOW_MS), deps=deps)
         assert code is ErrorCode.INVALID_CURSOR
 
 
@@ -183,9 +188,9 @@ def test_an_invitation_that_cannot_be_written_stops_the_message(service: Service
 
 def test_a_message_that_is_refused_invites_nobody(service: Service, asha: Person, ravi: Person) -> None:
     frame = service.message(ravi, copies=())
-    code = refused(send, frame, asha.principal(), now_ms=NOW_MS, deps=service.send_deps())
+    code = refused(send, frame, asha.principal(), now=Instant(NOW_MS), deps=service.send_deps())
     assert code is ErrorCode.DEVICE_MISMATCH
-    accounts.block(service.caller(ravi), asha.account, now_ms=NOW_MS, deps=service.device_deps)
+    accounts.block(service.caller(ravi), asha.account, now=Instant(NOW_MS), deps=service.device_deps)
     assert refused(sent, service, asha, ravi) is ErrorCode.NOT_PERMITTED
     assert listed(service, asha) == {}
 
@@ -198,7 +203,7 @@ def test_officials_and_citizens_among_themselves_and_notes_to_oneself_need_no_in
     sent(service, asha, colleague)
     sent(service, ravi, service.person())
     frame = service.message(colleague, copies=service.message(colleague).copies[1:])
-    send(frame, colleague.principal(), now_ms=NOW_MS, deps=service.send_deps())
+    send(frame, colleague.principal(), now=Instant(NOW_MS), deps=service.send_deps())
     assert [listed(service, person) for person in (asha, colleague, ravi)] == [{}, {}, {}]
 
 
@@ -245,7 +250,7 @@ def test_the_list_says_when_an_invitation_ends_and_leaves_out_those_that_have(
     invite(service, asha, other.account)
 
     def ends(now_ms: int) -> dict[AccountId, int | None]:
-        page = invitations.invitations(service.caller(asha), after=None, now_ms=now_ms, deps=service.device_deps)
+        page = invitations.invitations(service.caller(asha), after=None, now=Instant(now_ms), deps=service.device_deps)
         return {entry.account: entry.expires_at for entry in page.invitations}
 
     assert ends(NOW_MS) == {ravi.account: NOW + 90 * 86_400, other.account: None}

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from sandes.limits import Limit
 from sandes.model.ids import AccountId, OrganisationId
+from sandes.model.instant import Instant
 from sandes.people import accounts, people_search, profiles
 from sandes.protocol.client_api import ChangeProfile, Search, SearchResults
 from sandes.protocol.errors import ErrorCode, ProtocolError
@@ -35,7 +36,7 @@ def official(service: Service, organisation: OrganisationId, **changed: Any) -> 
 
 def search(service: Service, viewer: Person, query: str, *, now_ms: int = NOW_MS, limit: int = 25) -> SearchResults:
     asked = Search(query=query, limit=limit)
-    return people_search.search(service.caller(viewer), asked, now_ms=now_ms, deps=service.device_deps)
+    return people_search.search(service.caller(viewer), asked, now=Instant(now_ms), deps=service.device_deps)
 
 
 def found(service: Service, viewer: Person, query: str, **how: Any) -> set[AccountId]:
@@ -44,7 +45,7 @@ def found(service: Service, viewer: Person, query: str, **how: Any) -> set[Accou
 
 def choose(service: Service, person: Person, **choices: Any) -> None:
     body = ChangeProfile.model_validate({"choices": choices})
-    profiles.change_profile(service.caller(person), body, now_ms=NOW_MS, deps=service.device_deps)
+    profiles.change_profile(service.caller(person), body, now=Instant(NOW_MS), deps=service.device_deps)
 
 
 def test_people_are_found_by_the_beginnings_of_all_words_in_any_order_and_case(
@@ -63,9 +64,9 @@ def test_what_is_found_is_a_profile_as_the_viewer_sees_it_without_the_photo(
 ) -> None:
     asha = official(service, ministry, name="Asha Rao", post="Engineer", email="asha@rail.example")
     photo = ChangeProfile(photo=b"\xff\xd8\xff" + bytes(9), choices={"email": "nobody"})
-    profiles.change_profile(service.caller(asha), photo, now_ms=NOW_MS, deps=service.device_deps)
+    profiles.change_profile(service.caller(asha), photo, now=Instant(NOW_MS), deps=service.device_deps)
     (profile,) = search(service, ravi, "asha").people
-    seen = profiles.profile(service.caller(ravi), asha.account, now_ms=NOW_MS, deps=service.device_deps)
+    seen = profiles.profile(service.caller(ravi), asha.account, now=Instant(NOW_MS), deps=service.device_deps)
     assert profile == seen.model_copy(update={"photo": None, "photo_type": None})
     assert (profile.number, profile.email) == (asha.phone, None)
 
@@ -100,7 +101,7 @@ def test_a_word_of_what_the_organisation_hides_of_a_person_finds_nobody(
 
 def test_somebody_who_blocks_the_caller_is_not_found(service: Service, ministry: OrganisationId, ravi: Person) -> None:
     asha = official(service, ministry, name="Asha Rao")
-    accounts.block(service.caller(asha), ravi.account, now_ms=NOW_MS, deps=service.device_deps)
+    accounts.block(service.caller(asha), ravi.account, now=Instant(NOW_MS), deps=service.device_deps)
     assert found(service, ravi, "asha") == set()
 
 

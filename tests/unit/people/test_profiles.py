@@ -13,6 +13,7 @@ from sandes.crypto.attestation import commitment
 from sandes.identity.devices import Caller
 from sandes.limits import Limit
 from sandes.model.ids import OrganisationId, new_account_id
+from sandes.model.instant import Instant
 from sandes.model.profile import FIELDS, MAX_PHOTO_BYTES, OFFICIAL_POLICY, PUBLIC_POLICY, photo_type
 from sandes.people import accounts, profiles
 from sandes.protocol.client_api import ChangeProfile, GroupMember, GroupMembers, OwnProfile, Profile
@@ -30,16 +31,16 @@ WEBP = b"RIFF\x64\x00\x00\x00WEBPVP8 " + bytes(100)
 
 
 def seen(service: Service, viewer: Person, person: Person, *, now_ms: int = NOW_MS) -> Profile:
-    return profiles.profile(service.caller(viewer), person.account, now_ms=now_ms, deps=service.device_deps)
+    return profiles.profile(service.caller(viewer), person.account, now=Instant(now_ms), deps=service.device_deps)
 
 
 def own(service: Service, person: Person) -> OwnProfile:
-    return profiles.own_profile(service.caller(person), now_ms=NOW_MS, deps=service.device_deps)
+    return profiles.own_profile(service.caller(person), now=Instant(NOW_MS), deps=service.device_deps)
 
 
 def change(service: Service, person: Person, **changes: Any) -> OwnProfile:
     body = ChangeProfile(**changes)
-    return profiles.change_profile(service.caller(person), body, now_ms=NOW_MS, deps=service.device_deps)
+    return profiles.change_profile(service.caller(person), body, now=Instant(NOW_MS), deps=service.device_deps)
 
 
 def refused(service: Service, person: Person, **changes: Any) -> ProtocolError:
@@ -121,9 +122,9 @@ def test_a_citizen_sees_an_official_only_once_invited_or_listed_and_less_of_them
 
 def test_whoever_is_blocked_sees_nothing_and_may_block_back(service: Service, asha: Person, ravi: Person) -> None:
     deps = service.device_deps
-    accounts.block(service.caller(ravi), asha.account, now_ms=NOW_MS, deps=deps)
+    accounts.block(service.caller(ravi), asha.account, now=Instant(NOW_MS), deps=deps)
     assert hidden(service, asha, ravi)
-    accounts.unblock(service.caller(ravi), asha.account, now_ms=NOW_MS, deps=deps)
+    accounts.unblock(service.caller(ravi), asha.account, now=Instant(NOW_MS), deps=deps)
     assert seen(service, asha, ravi).account == ravi.account
 
 
@@ -214,7 +215,9 @@ def test_what_a_person_said_of_themselves_does_not_pass_on_with_their_number(ser
     service.register(ravi.phone, DeviceKeys(), now_ms=NOW_MS + 60_000)
     assert fields(seen(service, viewer, ravi)) == set()
     account = service.account(ravi.account)
-    mine = profiles.own_profile(Caller(account, *account.devices.values()), now_ms=NOW_MS, deps=service.device_deps)
+    mine = profiles.own_profile(
+        Caller(account, *account.devices.values()), now=Instant(NOW_MS), deps=service.device_deps
+    )
     assert (fields(mine), mine.choices) == ({"number"}, {"name": "officials"})
 
 
@@ -234,7 +237,7 @@ def test_what_was_hidden_of_an_official_does_not_reappear_when_they_are_verified
         profiles.change_profile(
             Caller(account, *account.devices.values()),
             ChangeProfile(photo=PNG),
-            now_ms=NOW_MS,
+            now=Instant(NOW_MS),
             deps=service.device_deps,
         )
     elif ends == "revoked":
@@ -248,7 +251,7 @@ def test_what_was_hidden_of_an_official_does_not_reappear_when_they_are_verified
 def test_lookups_are_limited_and_only_those_of_a_number_count(service: Service, ravi: Person) -> None:
     def lookup(phone: str) -> ErrorCode | None:
         try:
-            accounts.lookup(service.caller(ravi), phone, now_ms=NOW_MS, deps=service.device_deps)
+            accounts.lookup(service.caller(ravi), phone, now=Instant(NOW_MS), deps=service.device_deps)
         except ProtocolError as error:
             return error.code
         return None
@@ -303,7 +306,7 @@ def test_members_of_a_group_are_named_to_those_who_may_see_them(
     change(service, asha, choices={"post": "organisation"})
     others = [official(service, organisation) for organisation in (ministry, None)]
     blocking = service.person()
-    accounts.block(service.caller(blocking), others[0].account, now_ms=NOW_MS, deps=service.device_deps)
+    accounts.block(service.caller(blocking), others[0].account, now=Instant(NOW_MS), deps=service.device_deps)
     everybody = [asha.account, ravi.account, blocking.account, new_account_id(), *(p.account for p in others)]
     crowd = everybody + [service.person().account for _ in range(PEOPLE_AT_ONCE)]
     members = [GroupMember(account=account, state="member", role="member") for account in crowd]
@@ -311,7 +314,7 @@ def test_members_of_a_group_are_named_to_those_who_may_see_them(
 
     def named(viewer: Person) -> list[tuple[str | None, str | None, str | None]]:
         caller, deps = service.caller(viewer), service.device_deps
-        shown = profiles.with_names(caller, page, now_ms=NOW_MS, deps=deps)
+        shown = profiles.with_names(caller, page, now=Instant(NOW_MS), deps=deps)
         assert (shown.version, shown.cursor, [m.account for m in shown.members]) == (3, "next", crowd)
         return [(m.account_class, m.name, m.post) for m in shown.members[: len(everybody) - 2]]
 
@@ -333,11 +336,11 @@ def test_a_member_who_blocks_looks_like_one_who_shows_nothing(
     for viewer in (ravi, official(service, ministry)):
         for make in makes:
             blocking, silent = make(), make()
-            accounts.block(service.caller(blocking), viewer.account, now_ms=NOW_MS, deps=service.device_deps)
+            accounts.block(service.caller(blocking), viewer.account, now=Instant(NOW_MS), deps=service.device_deps)
             change(service, silent, choices={"post": "nobody", "name": "nobody"})
             members = [GroupMember(account=one.account, state="member", role="member") for one in (blocking, silent)]
             page = GroupMembers(members=members, version=1)
-            shown = profiles.with_names(service.caller(viewer), page, now_ms=NOW_MS, deps=service.device_deps)
+            shown = profiles.with_names(service.caller(viewer), page, now=Instant(NOW_MS), deps=service.device_deps)
             seen_of = [member.model_dump(exclude={"account"}) for member in shown.members]
             assert seen_of[0] == seen_of[1]
             assert seen_of[0]["account_class"] is not None
@@ -347,10 +350,10 @@ def test_a_block_changes_nothing_of_a_member_whom_the_viewer_may_not_see(
     service: Service, ravi: Person, ministry: OrganisationId
 ) -> None:
     blocking, other = official(service, ministry), official(service, ministry)
-    accounts.block(service.caller(blocking), ravi.account, now_ms=NOW_MS, deps=service.device_deps)
+    accounts.block(service.caller(blocking), ravi.account, now=Instant(NOW_MS), deps=service.device_deps)
     members = [GroupMember(account=one.account, state="member", role="member") for one in (blocking, other)]
     page = GroupMembers(members=members, version=1)
-    assert profiles.with_names(service.caller(ravi), page, now_ms=NOW_MS, deps=service.device_deps) == page
+    assert profiles.with_names(service.caller(ravi), page, now=Instant(NOW_MS), deps=service.device_deps) == page
 
 
 # One's own
@@ -386,7 +389,7 @@ def test_two_devices_that_change_different_things_do_not_undo_each_other(service
     person = service.person(2)
     for index, field in enumerate(("name", "photo")):
         body = ChangeProfile(choices={field: "nobody"})  # type: ignore[dict-item]
-        profiles.change_profile(service.caller(person, index), body, now_ms=NOW_MS, deps=service.device_deps)
+        profiles.change_profile(service.caller(person, index), body, now=Instant(NOW_MS), deps=service.device_deps)
     assert own(service, person).choices == {"name": "nobody", "photo": "nobody"}
 
 

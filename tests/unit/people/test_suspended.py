@@ -13,6 +13,7 @@ from sandes.identity.devices import authenticate
 from sandes.messaging import deliver
 from sandes.messaging.send import send
 from sandes.model.ids import new_app_id, new_body_id, new_message_id
+from sandes.model.instant import Instant
 from sandes.model.suspension import Suspension
 from sandes.people import devices
 from sandes.protocol.client_api import ChangePhone, VerifyRegistration
@@ -68,7 +69,7 @@ def test_the_token_of_a_suspended_account_is_refused_with_the_reason_and_a_bad_o
     person = service.person()
     token = person.keys[0].token(str(person.address()), now_seconds=NOW, audience=AUDIENCE)
     forged = DeviceKeys().token(str(person.address()), now_seconds=NOW, audience=AUDIENCE)
-    named: dict[str, Any] = {"audience": AUDIENCE, "now_ms": NOW_MS, "directory": service.directory}
+    named: dict[str, Any] = {"audience": AUDIENCE, "now": Instant(NOW_MS), "directory": service.directory}
     assert authenticate(token, **named).account.id == person.account
     made = suspend(service, person)
     assert refused(authenticate, token, **named) is ErrorCode.SUSPENDED
@@ -91,20 +92,20 @@ def test_no_frame_of_a_suspended_account_is_taken(service: Service) -> None:
         Ack(type="ack", ids=(), receipts=(Receipt(kind="read", app=new_app_id(), ids=(new_message_id(NOW_MS),)),)),
     ]
     for frame in frames:
-        assert refused(deliver.receive, frame, principal, socket, now_ms=NOW_MS, deps=deps) is ErrorCode.SUSPENDED
+        assert refused(deliver.receive, frame, principal, socket, now=Instant(NOW_MS), deps=deps) is ErrorCode.SUSPENDED
     message = service.message(other)
-    assert refused(send, message, principal, now_ms=NOW_MS, deps=service.send_deps()) is ErrorCode.SUSPENDED
+    assert refused(send, message, principal, now=Instant(NOW_MS), deps=service.send_deps()) is ErrorCode.SUSPENDED
     assert service.stored(other) == []
 
 
 def test_what_is_sent_to_a_suspended_account_waits_for_it(service: Service) -> None:
     person, other = service.person(), service.person()
     made = suspend(service, person)
-    send(service.message(person), other.principal(), now_ms=NOW_MS, deps=service.send_deps())
+    send(service.message(person), other.principal(), now=Instant(NOW_MS), deps=service.send_deps())
     assert len(service.stored(person)) == 1
     store(service).resume(person.account, made)
     hello, deps = Hello(type="hello", protocol=1), service.deliver_deps()
-    answer = deliver.hello(hello, person.principal(), service.socket(), now_ms=NOW_MS, deps=deps)
+    answer = deliver.hello(hello, person.principal(), service.socket(), now=Instant(NOW_MS), deps=deps)
     assert answer.type == "drained"
 
 
@@ -114,7 +115,7 @@ def test_a_suspended_account_does_not_come_back_by_its_number_or_by_a_link(servi
     made = suspend(service, person)
     assert refused(service.register, person.phone, DeviceKeys()) is ErrorCode.SUSPENDED
     more = DeviceKeys().joining(opened, person.account, at_ms=NOW_MS)
-    assert refused(devices.link, more, now_ms=NOW_MS, deps=service.device_deps) is ErrorCode.LINK_INVALID
+    assert refused(devices.link, more, now=Instant(NOW_MS), deps=service.device_deps) is ErrorCode.LINK_INVALID
     assert len(service.account(person.account).devices) == 1
     store(service).resume(person.account, made)
     assert service.register(person.phone, DeviceKeys()).account == person.account
@@ -127,7 +128,7 @@ def test_a_registration_that_was_under_way_when_the_account_was_suspended_is_ref
     late: Any = OvertakenClient(service.client, "transact_write_items", lambda: suspend(service, person))
     directory = DirectoryStore(late, service.tables["directory"])
     deps = replace(service.device_deps, enrolment=EnrolmentStore(directory, service.routing, service.codes))
-    assert refused(devices.register, id, body, now_ms=NOW_MS, deps=deps) is ErrorCode.SUSPENDED
+    assert refused(devices.register, id, body, now=Instant(NOW_MS), deps=deps) is ErrorCode.SUSPENDED
     assert service.routes(person).suspended
 
 
@@ -140,6 +141,6 @@ def test_a_change_of_number_that_was_under_way_when_the_account_was_suspended_is
     directory = DirectoryStore(late, service.tables["directory"])
     deps = replace(service.device_deps, enrolment=EnrolmentStore(directory, service.routing, service.codes))
     before = service.account(person.account).phone_index
-    assert refused(devices.change_phone, caller, body, signed, now_ms=NOW_MS, deps=deps) is ErrorCode.UNAVAILABLE
+    assert refused(devices.change_phone, caller, body, signed, now=Instant(NOW_MS), deps=deps) is ErrorCode.UNAVAILABLE
     assert late.overtaken
     assert service.account(person.account).phone_index == before

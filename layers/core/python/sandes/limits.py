@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from ipaddress import IPv6Address, ip_address, ip_network
 
+from sandes.model.instant import Instant
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.store.dynamo import StoreUnavailable
 from sandes.store.limits import LimitStore
@@ -99,7 +100,7 @@ def network_of(address: str) -> str:
     return str(parsed)
 
 
-def enforce(store: LimitStore, limit: Limit | PerHour, subject: str, *, now_ms: int, weight: int = 1) -> None:
+def enforce(store: LimitStore, limit: Limit | PerHour, subject: str, *, now: Instant, weight: int = 1) -> None:
     """Take `weight` from the subject's bucket exactly, or nothing. Use it for rare or expensive calls.
 
     Raises ProtocolError rate_limited with the seconds to wait, and unavailable if the bucket cannot be reached: this
@@ -107,16 +108,16 @@ def enforce(store: LimitStore, limit: Limit | PerHour, subject: str, *, now_ms: 
     """
     try:
         full_at = store.take(
-            subject, limit.label, now_ms=now_ms, cost_ms=weight * limit.interval_ms, latest_ms=now_ms + limit.depth_ms
+            subject, limit.label, now_ms=now.ms, cost_ms=weight * limit.interval_ms, latest_ms=now.ms + limit.depth_ms
         )
     except StoreUnavailable as error:
         raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=5) from error
     if full_at is not None:
-        raise rate_limited(limit, full_at, now_ms, wanted=weight)
+        raise rate_limited(limit, full_at, now, wanted=weight)
 
 
-def rate_limited(limit: Limit | PerHour, full_at_ms: int, now_ms: int, *, wanted: int = 1) -> ProtocolError:
-    wait_ms = full_at_ms + wanted * limit.interval_ms - now_ms - limit.depth_ms
+def rate_limited(limit: Limit | PerHour, full_at_ms: int, now: Instant, *, wanted: int = 1) -> ProtocolError:
+    wait_ms = full_at_ms + wanted * limit.interval_ms - now.ms - limit.depth_ms
     return ProtocolError(ErrorCode.RATE_LIMITED, retry_after_seconds=max(1, -(-wait_ms // 1000)))
 
 
@@ -144,27 +145,27 @@ class Meter:
     capacity: int = 4096
     _buckets: OrderedDict[str, _Bucket] = field(default_factory=OrderedDict)
 
-    def refuse_if_empty(self, subject: str, *, now_ms: int, wanted: int = 1) -> None:
+    def refuse_if_empty(self, subject: str, *, now: Instant, wanted: int = 1) -> None:
         """Raise rate_limited from memory alone, before anything is read for a subject that floods the service.
 
         `wanted` takes follow, of which either all or none will pass.
         """
         bucket = self._buckets.get(subject)
-        if bucket and bucket.full_at_ms + wanted * self.limit.interval_ms > now_ms + self.limit.depth_ms:
-            raise rate_limited(self.limit, bucket.full_at_ms, now_ms, wanted=wanted)
+        if bucket and bucket.full_at_ms + wanted * self.limit.interval_ms > now.ms + self.limit.depth_ms:
+            raise rate_limited(self.limit, bucket.full_at_ms, now, wanted=wanted)
 
-    def take(self, subject: str, *, now_ms: int, stored_full_at_ms: int = 0, weight: int = 1) -> None:
+    def take(self, subject: str, *, now: Instant, stored_full_at_ms: int = 0, weight: int = 1) -> None:
         """Take `weight`, all or nothing. Raises ProtocolError rate_limited with the seconds to wait."""
-        bucket = self._buckets.setdefault(subject, _Bucket(0, 0, now_ms))
+        bucket = self._buckets.setdefault(subject, _Bucket(0, 0, now.ms))
         self._buckets.move_to_end(subject)
         if len(self._buckets) > self.capacity:
             self._buckets.popitem(last=False)
-        full_at = max(bucket.full_at_ms, stored_full_at_ms, now_ms)
+        full_at = max(bucket.full_at_ms, stored_full_at_ms, now.ms)
         bucket.full_at_ms = full_at
-        self.refuse_if_empty(subject, now_ms=now_ms, wanted=weight)
+        self.refuse_if_empty(subject, now=now, wanted=weight)
         bucket.full_at_ms = full_at + weight * self.limit.interval_ms
         if bucket.unwritten == 0:
-            bucket.unwritten_since_ms = now_ms
+            bucket.unwritten_since_ms = now.ms
         bucket.unwritten += weight
         if self.store and bucket.unwritten >= self.write_every:
             cost_ms, bucket.unwritten = bucket.unwritten * self.limit.interval_ms, 0
@@ -174,7 +175,7 @@ class Meter:
                     self.limit.label,
                     now_ms=bucket.unwritten_since_ms,  # the refill since then is not charged
                     cost_ms=cost_ms,
-                    latest_ms=now_ms + 2 * self.limit.depth_ms,
+                    latest_ms=now.ms + 2 * self.limit.depth_ms,
                 )
             except StoreUnavailable:
                 return  # fails open: the next batch is written in its turn

@@ -12,6 +12,8 @@ from contextvars import ContextVar
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar, cast
 
+from sandes.model.instant import Instant
+
 P = ParamSpec("P")
 T = TypeVar("T")
 R = TypeVar("R")
@@ -59,6 +61,11 @@ def use(runtime: Runtime) -> None:
 def now_ms() -> int:
     """Return the time in epoch milliseconds."""
     return _current.get().now_ms()
+
+
+def now() -> Instant:
+    """Return the present moment."""
+    return Instant(_current.get().now_ms())
 
 
 def elapsed() -> float:

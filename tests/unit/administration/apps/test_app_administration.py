@@ -16,6 +16,7 @@ from sandes.administration.sign_in import FRESH_SECONDS
 from sandes.crypto.audit_chain import details_of
 from sandes.model.administrator import Caller, Place, Role
 from sandes.model.ids import AppId, UnitId, app_text, base64url_text, id_text, new_app_id, new_unit_id, parse_base64url
+from sandes.model.instant import Instant
 from sandes.protocol.admin_apps_api import BackToTrial, ChangeApp, NewApp, NewAppKey, PutGuests
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.store.organisations import OrganisationStore
@@ -43,7 +44,7 @@ def refusal(call: Callable[..., Any], *arguments: Any, **named: Any) -> ErrorCod
 
 def guests(world: AppWorld, id: AppId, phones: list[str], version: int | None, by: Caller | None = None) -> Any:
     return app_administration.set_guests(
-        by or world.manager, id, PutGuests(guests=phones), version=version, now_ms=NOW_MS, deps=world.deps
+        by or world.manager, id, PutGuests(guests=phones), version=version, now=Instant(NOW_MS), deps=world.deps
     )
 
 
@@ -106,7 +107,9 @@ def test_a_manager_does_nothing_outside_it_and_is_not_told_what_there_is(world: 
         assert refusal(guests, world, id, [], None) is ErrorCode.NOT_FOUND
         assert refusal(world.add_key, id, public=public_key()) is ErrorCode.NOT_FOUND
         revoke = app_administration.revoke_key
-        assert refusal(revoke, world.manager, id, "aaaaaaaa", now_ms=NOW_MS, deps=world.deps) is ErrorCode.NOT_FOUND
+        assert (
+            refusal(revoke, world.manager, id, "aaaaaaaa", now=Instant(NOW_MS), deps=world.deps) is ErrorCode.NOT_FOUND
+        )
     assert refusal(world.register, unit=place.unit, **of) is ErrorCode.NOT_FOUND
     assert world.stored(app) == before
     assert world.staff.actions(place.organisation) == ["app.create"]
@@ -379,9 +382,9 @@ def test_a_third_key_is_refused_and_one_revoked_makes_room(world: AppWorld) -> N
     assert refusal(world.add_key, app, public=public_key(4)) is ErrorCode.TOO_MANY_KEYS
     other = world.register().app
     for key in ("aaaaaaaa", f"{app_text(other)}.{first.id.partition('.')[2]}"):
-        revoke = refusal(app_administration.revoke_key, world.manager, app, key, now_ms=NOW_MS, deps=world.deps)
+        revoke = refusal(app_administration.revoke_key, world.manager, app, key, now=Instant(NOW_MS), deps=world.deps)
         assert revoke is ErrorCode.NOT_FOUND
-    app_administration.revoke_key(world.manager, app, first.id, now_ms=NOW_MS, deps=world.deps)
+    app_administration.revoke_key(world.manager, app, first.id, now=Instant(NOW_MS), deps=world.deps)
     world.add_key(app, public=public_key(4))
     assert world.staff.actions(world.ministry)[-2:] == ["app.key.revoke", "app.key.add"]
 

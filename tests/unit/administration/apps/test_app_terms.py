@@ -22,6 +22,7 @@ from sandes.crypto.audit_chain import details_of
 from sandes.crypto.webhook_keys import WebhookKeys
 from sandes.model.administrator import Caller, Role
 from sandes.model.ids import AppId, administrator_text, app_text, id_text, new_app_id, parse_app
+from sandes.model.instant import Instant
 from sandes.protocol.admin_apps_api import BackToTrial, TemplateDraft
 from sandes.protocol.app_api import ChangeWebhook, NewWebhook
 from sandes.protocol.errors import ErrorCode, ProtocolError
@@ -52,7 +53,7 @@ def live(world: AppWorld) -> AppId:
 
 def back(world: AppWorld, by: Caller, app: AppId) -> Any:
     body = BackToTrial(reason="complaints about spam")
-    return app_administration.back_to_trial(by, app, body, now_ms=NOW_MS, deps=world.deps)
+    return app_administration.back_to_trial(by, app, body, now=Instant(NOW_MS), deps=world.deps)
 
 
 def draft(app: AppId, **changed: Any) -> TemplateDraft:
@@ -160,7 +161,7 @@ def test_an_app_that_is_another_by_now_is_not_what_was_approved(world: AppWorld,
 def test_the_approver_sees_what_goes_live_and_other_changes_do_not_matter(world: AppWorld) -> None:
     app = world.register(sms=True).app
     approval = world.ask_to_go_live(world.officer, app)
-    shown = approvals.read(world.second, approval.id, now_ms=NOW_MS, deps=world.approvals).parameters
+    shown = approvals.read(world.second, approval.id, now=Instant(NOW_MS), deps=world.approvals).parameters
     assert shown == {"app": app_text(app), "name": "Passport Seva", "scopes": ["msg", "otp"], "sms": True}
     world.add_key(app)
     world.approve(world.second, approval.id)
@@ -398,12 +399,12 @@ def hooks(world: AppWorld) -> AppWebhookDependencies:
 
 def add_hook(world: AppWorld, app: AppId, by: Caller | None = None, url: str = "https://example.org/hook") -> Any:
     body = NewWebhook(url=url, events=["message.read", "message.read"])
-    return app_webhooks.create(by or world.manager, app, body, now_ms=NOW_MS, deps=hooks(world))
+    return app_webhooks.create(by or world.manager, app, body, now=Instant(NOW_MS), deps=hooks(world))
 
 
 def change_hook(world: AppWorld, app: AppId, id: str, by: Caller | None = None, **wanted: Any) -> Any:
     body = ChangeWebhook(**wanted)
-    return app_webhooks.change(by or world.manager, app, id, body, now_ms=NOW_MS, deps=hooks(world))
+    return app_webhooks.change(by or world.manager, app, id, body, now=Instant(NOW_MS), deps=hooks(world))
 
 
 def test_a_webhook_is_registered_with_a_secret_that_is_shown_once(world: AppWorld) -> None:
@@ -425,8 +426,8 @@ def test_a_webhook_is_paused_moved_and_removed_on_the_record(world: AppWorld) ->
     changed = change_hook(world, app, id, paused=False, url="https://example.org/other")
     assert (changed.disabled, changed.url) == (None, "https://example.org/other")
     assert refusal(change_hook, world, app, id, url="https://inside.example.org/") is ErrorCode.WEBHOOK_ADDRESS
-    app_webhooks.remove(world.manager, app, id, now_ms=NOW_MS, deps=hooks(world))
-    gone = refusal(app_webhooks.remove, world.manager, app, id, now_ms=NOW_MS, deps=hooks(world))
+    app_webhooks.remove(world.manager, app, id, now=Instant(NOW_MS), deps=hooks(world))
+    gone = refusal(app_webhooks.remove, world.manager, app, id, now=Instant(NOW_MS), deps=hooks(world))
     assert gone is ErrorCode.NOT_FOUND
     assert refusal(change_hook, world, app, id, paused=True) is ErrorCode.NOT_FOUND
     assert world.staff.actions(world.ministry)[1:] == [
@@ -452,7 +453,7 @@ def test_webhooks_are_kept_where_the_app_is(world: AppWorld) -> None:
     assert refusal(add_hook, world, app) is ErrorCode.NOT_FOUND
     assert refusal(change_hook, world, app, id, paused=True) is ErrorCode.NOT_FOUND
     assert refusal(app_webhooks.all_of, world.manager, app, deps=hooks(world)) is ErrorCode.NOT_FOUND
-    remove = refusal(app_webhooks.remove, world.manager, app, id, now_ms=NOW_MS, deps=hooks(world))
+    remove = refusal(app_webhooks.remove, world.manager, app, id, now=Instant(NOW_MS), deps=hooks(world))
     assert remove is ErrorCode.NOT_FOUND
     assert world.stored(app).webhooks[id].disabled is None
 
@@ -473,7 +474,7 @@ def test_nobody_decides_on_an_approval_of_an_app_that_has_lost_the_right_to_ask(
     asked = world.ask(world.manager, APPROVE, draft(app))
     world.staff.take(world.manager)
     with pytest.raises(ProtocolError) as caught:
-        approvals.approve(world.officer, asked.id, now_ms=NOW_MS, deps=replace(world.approvals))
+        approvals.approve(world.officer, asked.id, now=Instant(NOW_MS), deps=replace(world.approvals))
     assert caught.value.code is ErrorCode.APPROVAL_STATE
     assert refusal(templates, world, world.officer, app, "notice") is ErrorCode.NOT_FOUND
 
@@ -484,12 +485,12 @@ ACTS: dict[str, Callable[[AppWorld, AppId, str], Any]] = {
     "change": lambda world, app, _: world.change(app, name="Vahan"),
     "add a key": lambda world, app, _: world.add_key(app),
     "revoke a key": lambda world, app, _: app_administration.revoke_key(
-        world.manager, app, next(iter(world.stored(app).keys)), now_ms=NOW_MS, deps=world.deps
+        world.manager, app, next(iter(world.stored(app).keys)), now=Instant(NOW_MS), deps=world.deps
     ),
     "add a webhook": lambda world, app, _: add_hook(world, app),
     "change a webhook": lambda world, app, hook: change_hook(world, app, hook, paused=True),
     "remove a webhook": lambda world, app, hook: app_webhooks.remove(
-        world.manager, app, hook, now_ms=NOW_MS, deps=hooks(world)
+        world.manager, app, hook, now=Instant(NOW_MS), deps=hooks(world)
     ),
     "draft": lambda world, app, _: world.ask(world.manager, APPROVE, draft(app)),
 }
@@ -528,5 +529,5 @@ def test_where_a_webhook_goes_takes_a_fresh_sign_in_and_stopping_it_does_not(wor
     for wanted in ({"url": "https://example.com/"}, {"events": ["message.delivered"]}):
         assert refusal(change_hook, world, app, id, stale, **wanted) is ErrorCode.FRESH_SIGN_IN_REQUIRED
     assert change_hook(world, app, id, stale, paused=True).disabled == "paused"
-    app_webhooks.remove(stale, app, id, now_ms=NOW_MS, deps=hooks(world))
+    app_webhooks.remove(stale, app, id, now=Instant(NOW_MS), deps=hooks(world))
     assert world.stored(app).webhooks == {}

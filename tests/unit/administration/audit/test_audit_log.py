@@ -20,6 +20,7 @@ from sandes.edge.objects import S3Objects
 from sandes.model.administrator import PLATFORM, Caller, Place, Role
 from sandes.model.audit import Act
 from sandes.model.ids import OrganisationId, UnitId, administrator_text, base64url_text, id_text, new_organisation_id
+from sandes.model.instant import Instant
 from sandes.protocol.admin_api import AuditEntry
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.store.audit import AuditStore
@@ -60,7 +61,7 @@ def acts(
     """Record one act a second in the chain, from NOW on."""
     for action in actions:
         done = Act(action=action, actor=by, role="unit_admin", organisation=chain, unit=unit, details={"of": action})
-        admin.recorder.record(done, now_ms=NOW_MS + 1000 * len(admin.entries(chain)))
+        admin.recorder.record(done, now=Instant(NOW_MS + 1000 * len(admin.entries(chain))))
 
 
 def seen(caller: Caller, chain: OrganisationId | None, deps: AuditLogDependencies, **filters: Any) -> list[str]:
@@ -232,7 +233,7 @@ def test_rows_that_the_key_has_not_signed_for_this_chain_are_shown_as_such(
     acts(admin, of, "a.a", "b.b", "c.c")
     acts(admin, other, "a.a")
     forged = Recorder(deps.store, AuditKey.of(b"f" * 32), former=(AUDIT_KEY.public,))
-    forged.record(Act(action="d.d", actor="x", role=None, organisation=of), now_ms=NOW_MS + 9_000)
+    forged.record(Act(action="d.d", actor="x", role=None, organisation=of), now=Instant(NOW_MS + 9_000))
     table, edited = admin.service.tables["audit"], admin.entries(of)[1].statement.replace(b'"b.b"', b'"e.e"')
     admin.service.client.update_item(
         TableName=table,
@@ -277,7 +278,7 @@ def test_what_is_exported_is_found_whole_and_an_altered_row_is_named(
     assert (told.key, told.id) == (base64url_text(AUDIT_KEY.public), AUDIT_KEY.id)
     keys = public_keys([AUDIT_KEY.public])
     assert list(keys) == [told.id]
-    kept = keep_heads(now_ms=NOW_MS, deps=HeadsDependencies(deps.store, deps.heads, deps.key))
+    kept = keep_heads(now=Instant(NOW_MS), deps=HeadsDependencies(deps.store, deps.heads, deps.key))
     assert kept.heads >= 1
     heads = read_heads(audit_log.heads(auditor, NOW, deps=deps), keys)
     found = verify(io.BytesIO(exported(auditor, of, deps)), keys=keys, heads=heads, chain=id_text(of))
@@ -315,7 +316,7 @@ def test_the_heads_of_an_hour_are_written_once(admin: Administration, deps: Audi
     acts(admin, of, "a.a")
     keeping = HeadsDependencies(deps.store, deps.heads, deps.key)
     assert refused(audit_log.heads, auditor, NOW, deps=deps) == ErrorCode.NOT_FOUND
-    assert not keep_heads(now_ms=NOW_MS, deps=keeping).already
+    assert not keep_heads(now=Instant(NOW_MS), deps=keeping).already
     first = audit_log.heads(auditor, NOW, deps=deps)
     stored = deps.heads.client.head_object(  # type: ignore[attr-defined]  # the real one
         Bucket=deps.heads.bucket,  # type: ignore[attr-defined]
@@ -324,9 +325,9 @@ def test_the_heads_of_an_hour_are_written_once(admin: Administration, deps: Audi
     )
     assert stored["ChecksumSHA256"]  # Object Lock accepts nothing without a checksum
     acts(admin, of, "b.b")
-    assert keep_heads(now_ms=NOW_MS + 1, deps=keeping).already
+    assert keep_heads(now=Instant(NOW_MS + 1), deps=keeping).already
     assert audit_log.heads(auditor, NOW, deps=deps) == first
-    assert not keep_heads(now_ms=NOW_MS + HOUR * 1000, deps=keeping).already
+    assert not keep_heads(now=Instant(NOW_MS + HOUR * 1000), deps=keeping).already
     later = audit_log.heads(auditor, NOW + HOUR, deps=deps)
     keys = public_keys([AUDIT_KEY.public])
     assert [
@@ -343,8 +344,8 @@ def test_a_chain_that_ends_in_what_the_key_has_not_signed_gets_no_head(
     good, forged = admin.service.organisation(), admin.service.organisation()
     acts(admin, good, "a.a")
     forger = Recorder(deps.store, AuditKey.of(b"f" * 32))
-    forger.record(Act(action="a.a", actor="x", role=None, organisation=forged), now_ms=NOW_MS)
-    kept = keep_heads(now_ms=NOW_MS, deps=HeadsDependencies(deps.store, deps.heads, deps.key))
+    forger.record(Act(action="a.a", actor="x", role=None, organisation=forged), now=Instant(NOW_MS))
+    kept = keep_heads(now=Instant(NOW_MS), deps=HeadsDependencies(deps.store, deps.heads, deps.key))
     assert forged in kept.broken
     document = b"".join(deps.heads.read(audit_log.heads_name(NOW), etag=None))
     chains = {one.chain for one in read_heads(document, public_keys([AUDIT_KEY.public]))}
@@ -361,7 +362,7 @@ class Hours:
     def keep(self) -> KeptHeads:
         self.hour += 1
         now_ms = NOW_MS + self.hour * HOUR * 1000
-        return keep_heads(now_ms=now_ms, deps=HeadsDependencies(self.deps.store, self.deps.heads, self.deps.key))
+        return keep_heads(now=Instant(now_ms), deps=HeadsDependencies(self.deps.store, self.deps.heads, self.deps.key))
 
     def document(self) -> bytes:
         return b"".join(self.deps.heads.read(audit_log.heads_name(NOW + self.hour * HOUR), etag=None))
@@ -418,7 +419,7 @@ def test_a_history_written_anew_with_the_key_is_reported_however_long_it_is(
         hours.delete(chain, 2)
         forger = Recorder(hours.deps.store, AUDIT_KEY)
         for _ in range(acted):
-            forger.record(Act(action="z.z", actor="x", role=None, organisation=chain), now_ms=NOW_MS + 9_000)
+            forger.record(Act(action="z.z", actor="x", role=None, organisation=chain), now=Instant(NOW_MS + 9_000))
     assert {same, longer} & set(hours.keep().broken) == {same, longer}
     assert [hours.head(same), hours.head(longer)] == [2, 2]
 
@@ -454,13 +455,13 @@ def test_chains_go_on_under_a_new_key_if_the_former_one_is_known(
     of, new = admin.service.organisation(), AuditKey.of(b"n" * 32)
     acts(admin, of, "a.a", "b.b")
     act = Act(action="c.c", actor="x", role=None, organisation=of)
-    keep_heads(now_ms=NOW_MS, deps=HeadsDependencies(deps.store, deps.heads, AUDIT_KEY))
+    keep_heads(now=Instant(NOW_MS), deps=HeadsDependencies(deps.store, deps.heads, AUDIT_KEY))
     with pytest.raises(ChainBroken):
-        Recorder(deps.store, new).record(act, now_ms=NOW_MS)
-    Recorder(deps.store, new, (AUDIT_KEY.public,)).record(act, now_ms=NOW_MS)
-    Recorder(deps.store, new).record(act, now_ms=NOW_MS)
+        Recorder(deps.store, new).record(act, now=Instant(NOW_MS))
+    Recorder(deps.store, new, (AUDIT_KEY.public,)).record(act, now=Instant(NOW_MS))
+    Recorder(deps.store, new).record(act, now=Instant(NOW_MS))
     knowing = HeadsDependencies(deps.store, deps.heads, new, (AUDIT_KEY.public,))
-    assert of not in keep_heads(now_ms=NOW_MS + HOUR * 1000, deps=knowing).broken
+    assert of not in keep_heads(now=Instant(NOW_MS + HOUR * 1000), deps=knowing).broken
     auditor = admin.appoint(Role.AUDITOR, Place.root(of))
     keys = public_keys([AUDIT_KEY.public, new.public])
     heads = [one for at in (NOW, NOW + HOUR) for one in read_heads(audit_log.heads(auditor, at, deps=deps), keys)]
@@ -471,7 +472,7 @@ def test_chains_go_on_under_a_new_key_if_the_former_one_is_known(
 def test_heads_are_for_who_may_export_a_chain(admin: Administration, deps: AuditLogDependencies) -> None:
     of = admin.service.organisation()
     unit = admin.service.unit(of)
-    keep_heads(now_ms=NOW_MS, deps=HeadsDependencies(deps.store, deps.heads, deps.key))
+    keep_heads(now=Instant(NOW_MS), deps=HeadsDependencies(deps.store, deps.heads, deps.key))
     for role in (Role.AUDITOR, Role.NODAL_OFFICER, Role.TRACE_APPROVER):
         assert audit_log.heads(admin.appoint(role, Place.root(of)), NOW, deps=deps)
     below = (admin.appoint(Role.AUDITOR, Place(of, unit)), admin.appoint(Role.UNIT_ADMIN, Place(of, unit)))

@@ -28,6 +28,7 @@ from sandes.model.ids import (
     new_group_id,
     parse_complaint,
 )
+from sandes.model.instant import Instant
 from sandes.model.organisation import Organisation
 from sandes.people import complaining
 from sandes.protocol.admin_complaints_api import ComplaintEntry, ResolveComplaint
@@ -75,7 +76,7 @@ def refused(call: Callable[..., Any], *args: Any, **named: Any) -> ErrorCode:
 
 def report(service: Service, reporter: Person, *, now_ms: int = NOW_MS, **fields: Any) -> None:
     body = Report(**{"category": "abuse", "text": "He shouts at everybody.\nAgain."} | fields)
-    complaining.report(service.caller(reporter), body, now_ms=now_ms, deps=service.device_deps)
+    complaining.report(service.caller(reporter), body, now=Instant(now_ms), deps=service.device_deps)
 
 
 def listed(
@@ -90,7 +91,7 @@ def listed(
     found, cursor = [], None
     while True:
         at = place or caller.administrator.home
-        page = complaints.page(caller, at, which, after=cursor, limit=limit, now_ms=now_ms, deps=deps(service))
+        page = complaints.page(caller, at, which, after=cursor, limit=limit, now=Instant(now_ms), deps=deps(service))
         found += page.complaints
         cursor = page.cursor
         if cursor is None:
@@ -99,11 +100,11 @@ def listed(
 
 def resolve(service: Service, caller: Caller, id: str, client: Any = None, **fields: Any) -> Any:
     body = ResolveComplaint(**{"outcome": "upheld", "note": "He was warned."} | fields)
-    return complaints.resolve(caller, parse_complaint(id), body, now_ms=NOW_MS, deps=deps(service, client))
+    return complaints.resolve(caller, parse_complaint(id), body, now=Instant(NOW_MS), deps=deps(service, client))
 
 
 def assign(service: Service, caller: Caller, id: str, to: AdministratorId, client: Any = None) -> Any:
-    return complaints.assign(caller, parse_complaint(id), to, now_ms=NOW_MS, deps=deps(service, client))
+    return complaints.assign(caller, parse_complaint(id), to, now=Instant(NOW_MS), deps=deps(service, client))
 
 
 def test_a_complaint_about_an_official_goes_to_the_organisation_with_what_was_said(
@@ -115,7 +116,7 @@ def test_a_complaint_about_an_official_goes_to_the_organisation_with_what_was_sa
     (entry,) = listed(service, moderator)
     assert (entry.account, entry.group, entry.unit, entry.category) == (official.account, None, unit, "abuse")
     assert (entry.state, entry.organisation) == ("open", of)
-    found = complaints.read(moderator, parse_complaint(entry.id), now_ms=NOW_MS, deps=deps(service))
+    found = complaints.read(moderator, parse_complaint(entry.id), now=Instant(NOW_MS), deps=deps(service))
     assert found.text == "He shouts at everybody.\nAgain."
 
 
@@ -132,7 +133,8 @@ def test_nobody_is_told_who_complained_only_whether_it_was_the_same_person_befor
     assert len(entries) == 4
     assert len(names) == len({name for _, name in names}) == 3
     shown = [
-        complaints.read(moderator, parse_complaint(entry.id), now_ms=NOW_MS, deps=deps(service)) for entry in entries
+        complaints.read(moderator, parse_complaint(entry.id), now=Instant(NOW_MS), deps=deps(service))
+        for entry in entries
     ]
     for one in (citizen, other):
         assert account_text(one.account) not in "".join(complaint.model_dump_json() for complaint in shown)
@@ -194,7 +196,7 @@ def test_a_report_costs_the_same_calls_whatever_there_is(service: Service, of: O
             service.import_queue,
         )
         body = Report(account=account, category="spam")
-        complaining.report(caller, body, now_ms=NOW_MS, deps=device_deps)
+        complaining.report(caller, body, now=Instant(NOW_MS), deps=device_deps)
         seen.append(client.calls)
     assert seen[0] == seen[1] == seen[2]
     assert [operation for operation, _ in seen[0]] == ["batch_get_item", "put_item"]
@@ -215,7 +217,7 @@ def test_officials_of_a_unit_are_the_business_of_its_moderators(
     assert len(listed(service, moderator, limit=1)) == 2
     (theirs,) = [entry for entry in listed(service, moderator) if entry.unit == there]
     for call in (
-        lambda: complaints.read(mine, parse_complaint(theirs.id), now_ms=NOW_MS, deps=deps(service)),
+        lambda: complaints.read(mine, parse_complaint(theirs.id), now=Instant(NOW_MS), deps=deps(service)),
         lambda: resolve(service, mine, theirs.id),
         lambda: assign(service, mine, theirs.id, mine.id),
     ):
@@ -234,11 +236,11 @@ def test_nodal_officers_read_and_moderators_act(
     assert refused(resolve, service, officer, entry.id) is ErrorCode.NOT_FOUND
     assert refused(assign, service, officer, entry.id, moderator.id) is ErrorCode.NOT_FOUND
     assert (
-        refused(complaints.read, verifier, parse_complaint(entry.id), now_ms=NOW_MS, deps=deps(service))
+        refused(complaints.read, verifier, parse_complaint(entry.id), now=Instant(NOW_MS), deps=deps(service))
         is ErrorCode.NOT_FOUND
     )
     unknown = new_complaint_id(of, NOW_MS)
-    assert refused(complaints.read, officer, unknown, now_ms=NOW_MS, deps=deps(service)) is ErrorCode.NOT_FOUND
+    assert refused(complaints.read, officer, unknown, now=Instant(NOW_MS), deps=deps(service)) is ErrorCode.NOT_FOUND
 
 
 def test_a_complaint_is_assigned_to_who_may_resolve_it_and_resolved_on_the_record(
@@ -257,7 +259,7 @@ def test_a_complaint_is_assigned_to_who_may_resolve_it_and_resolved_on_the_recor
     assert (done.state, done.outcome, done.note, done.assigned_to) == ("resolved", "upheld", "He was warned.", other.id)
     assert listed(service, moderator) == []
     assert [one.id for one in listed(service, moderator, None, "resolved")] == [entry.id]
-    assert complaints.read(officer, parse_complaint(entry.id), now_ms=NOW_MS, deps=deps(service)) == done
+    assert complaints.read(officer, parse_complaint(entry.id), now=Instant(NOW_MS), deps=deps(service)) == done
     assert refused(resolve, service, moderator, entry.id) is ErrorCode.COMPLAINT_STATE
     assert refused(assign, service, moderator, entry.id, other.id) is ErrorCode.COMPLAINT_STATE
     assigned, resolved = admins.entries(of)
@@ -343,5 +345,5 @@ def test_a_complaint_is_gone_a_year_after_it_was_made_whether_it_was_deleted_or_
     assert listed(service, moderator, now_ms=year_ms - 1000) == [entry]
     assert listed(service, moderator, now_ms=year_ms) == []
     with pytest.raises(ProtocolError) as refused:
-        complaints.read(moderator, parse_complaint(entry.id), now_ms=year_ms, deps=deps(service))
+        complaints.read(moderator, parse_complaint(entry.id), now=Instant(year_ms), deps=deps(service))
     assert refused.value.code is ErrorCode.NOT_FOUND

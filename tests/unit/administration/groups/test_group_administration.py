@@ -15,6 +15,7 @@ from sandes.crypto.audit_chain import details_of
 from sandes.crypto.seal import GroupChange
 from sandes.model.administrator import Caller, Place, Role
 from sandes.model.ids import GroupId, UnitId, account_text, id_text, new_app_id, new_group_id, new_unit_id
+from sandes.model.instant import Instant
 from sandes.protocol.admin_groups_api import (
     ChangeOfficialGroup,
     NewOfficialGroup,
@@ -66,7 +67,7 @@ class World:
     ) -> OfficialGroup:
         fields: Json = {"organisation": id_text(self.ministry), "unit": id_text(unit or self.west), "name": "District"}
         new = NewOfficialGroup.model_validate({**fields, "admins": texts(*admins), **more})
-        return group_administration.create(by or self.keeper, new, now_ms=NOW_MS, deps=self.deps())
+        return group_administration.create(by or self.keeper, new, now=Instant(NOW_MS), deps=self.deps())
 
     def change(self, id: GroupId, version: int | None, by: Caller | None = None, **wanted: Any) -> OfficialGroup:
         return self.change_by(None, id, version, by, **wanted)
@@ -76,7 +77,7 @@ class World:
     ) -> OfficialGroup:
         body = ChangeOfficialGroup.model_validate(wanted)
         return group_administration.change(
-            by or self.keeper, id, body, version=version, now_ms=NOW_MS, deps=self.deps(client)
+            by or self.keeper, id, body, version=version, now=Instant(NOW_MS), deps=self.deps(client)
         )
 
     def admins(
@@ -84,15 +85,15 @@ class World:
     ) -> OfficialGroup:
         body = PutGroupAdmins.model_validate({"admins": texts(*admins)})
         return group_administration.set_admins(
-            by or self.keeper, id, body, version=version, now_ms=NOW_MS, deps=self.deps()
+            by or self.keeper, id, body, version=version, now=Instant(NOW_MS), deps=self.deps()
         )
 
     def transfer(self, id: GroupId, unit: UnitId, by: Caller | None = None) -> OfficialGroup:
         body = TransferOfficialGroup(unit=unit)
-        return group_administration.transfer(by or self.keeper, id, body, now_ms=NOW_MS, deps=self.deps())
+        return group_administration.transfer(by or self.keeper, id, body, now=Instant(NOW_MS), deps=self.deps())
 
     def dissolve(self, id: GroupId, by: Caller | None = None) -> None:
-        group_administration.dissolve(by or self.keeper, id, now_ms=NOW_MS, deps=self.deps())
+        group_administration.dissolve(by or self.keeper, id, now=Instant(NOW_MS), deps=self.deps())
 
     def read(self, id: GroupId, by: Caller | None = None) -> OfficialGroup:
         return group_administration.read(by or self.keeper, id, deps=self.deps())
@@ -316,11 +317,11 @@ ACTS: dict[str, Callable[[World, Any, GroupId, Person], Any]] = {
         group,
         PutGroupAdmins.model_validate({"admins": texts(person)}),
         version=None,
-        now_ms=NOW_MS,
+        now=Instant(NOW_MS),
         deps=world.deps(client),
     ),
     "dissolve": lambda world, client, group, _: group_administration.dissolve(
-        world.keeper, group, now_ms=NOW_MS, deps=world.deps(client)
+        world.keeper, group, now=Instant(NOW_MS), deps=world.deps(client)
     ),
 }
 

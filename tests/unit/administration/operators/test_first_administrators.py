@@ -13,6 +13,7 @@ from sandes.administration.roles.admin_identity import identify
 from sandes.crypto.audit_chain import details_of
 from sandes.model.administrator import PLATFORM, Administrator, Assignment, Caller, Place, Role
 from sandes.model.ids import AdministratorId, administrator_text, id_text, parse_administrator, parse_unit
+from sandes.model.instant import Instant
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.store.administrators import AdministratorStore
 from sandes.store.audit import AuditStore
@@ -136,7 +137,7 @@ def test_a_role_granted_in_the_same_moment_and_platform_administrator_do_not_com
     recorder = Administration(service, slow).recorder
     deps = replace(service.operator_deps.administrators, recorder=recorder)
     with pytest.raises(ProtocolError) as error:
-        first_administrators.operate({"operation": "administrator.create"} | ASHA, now_ms=NOW * 1000, deps=deps)
+        first_administrators.operate({"operation": "administrator.create"} | ASHA, now=Instant(NOW * 1000), deps=deps)
     assert error.value.code is ErrorCode.UNAVAILABLE
     assert store.read(asha.id) == (known[0], [granted])
 
@@ -166,7 +167,7 @@ def test_an_address_that_somebody_has_taken_makes_them_nothing(service: Service,
 
 def remove(service: Service, **who: str) -> dict[str, Any]:
     deps = service.operator_deps.administrators
-    return first_administrators.operate({"operation": "administrator.remove"} | who, now_ms=NOW * 1000, deps=deps)
+    return first_administrators.operate({"operation": "administrator.remove"} | who, now=Instant(NOW * 1000), deps=deps)
 
 
 def test_who_is_removed_has_no_role_and_no_sign_in_any_more_and_that_is_on_the_record(
@@ -215,7 +216,7 @@ def test_who_is_removed_while_they_are_given_another_role_keeps_neither(
     deps = replace(service.operator_deps.administrators, recorder=Administration(service, slow).recorder)
     request = {"operation": "administrator.remove", "email": ASHA["email"]}
     with pytest.raises(ProtocolError) as error:
-        first_administrators.operate(request, now_ms=NOW * 1000, deps=deps)
+        first_administrators.operate(request, now=Instant(NOW * 1000), deps=deps)
     assert error.value.code is ErrorCode.UNAVAILABLE
     assert remove(service, email=ASHA["email"])["roles"] == 2
     assert store.read(asha.id) == (asha.administrator, [])
@@ -302,5 +303,5 @@ def test_operators_are_told_which_field_is_wrong(service: Service) -> None:
     asked = {"operation": "administrator.create", "email": "asha", "name": "", "unit": "Operations"}
     deps = service.operator_deps.administrators
     with pytest.raises(ProtocolError) as refusal:
-        first_administrators.operate(asked, now_ms=NOW * 1000, deps=deps)
+        first_administrators.operate(asked, now=Instant(NOW * 1000), deps=deps)
     assert [fault["pointer"] for fault in refusal.value.details["errors"]] == ["/email", "/name"]

@@ -13,6 +13,7 @@ from sandes.administration.recorder import Recorder
 from sandes.limits import Limit, enforce
 from sandes.model.administrator import Caller, Place, Role
 from sandes.model.ids import UnitId, administrator_text, id_text
+from sandes.model.instant import Instant
 from sandes.protocol.admin_organisations_api import ChangeUnit, NewUnit
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.store.audit import AuditStore
@@ -42,14 +43,14 @@ def test_who_changes_units_too_often_waits_and_may_change_them_again(service: Se
 
     def create(caller: Caller, name: str, now_ms: int = NOW_MS) -> UnitId:
         body = NewUnit.model_validate({"organisation": id_text(ministry), "name": name, "kind": "office"})
-        return places.create_unit(caller, body, now_ms=now_ms, deps=deps).id
+        return places.create_unit(caller, body, now=Instant(now_ms), deps=deps).id
 
     def rename(caller: Caller, name: str) -> object:
-        return places.change_unit(caller, unit, ChangeUnit(name=name), None, now_ms=NOW_MS, deps=deps)
+        return places.change_unit(caller, unit, ChangeUnit(name=name), None, now=Instant(NOW_MS), deps=deps)
 
     spent = Limit.UNIT_CHANGES.burst - 2
     subject = f"administrator:{administrator_text(first.id)}"
-    enforce(service.limits, Limit.UNIT_CHANGES, subject, now_ms=NOW_MS, weight=spent)
+    enforce(service.limits, Limit.UNIT_CHANGES, subject, now=Instant(NOW_MS), weight=spent)
     create(first, "Yard")
     rename(first, "Telegraphs")
     before = service.organisations.glance(ministry)
@@ -57,7 +58,7 @@ def test_who_changes_units_too_often_waits_and_may_change_them_again(service: Se
     for call in (
         lambda: create(first, "Depot"),
         lambda: rename(first, "Signals again"),
-        lambda: places.remove_unit(first, unit, None, now_ms=NOW_MS, deps=deps),
+        lambda: places.remove_unit(first, unit, None, now=Instant(NOW_MS), deps=deps),
     ):
         refusal = refused(call)
         assert refusal.code is ErrorCode.RATE_LIMITED
@@ -92,16 +93,16 @@ def test_a_unit_that_is_moved_away_meanwhile_is_out_of_reach_of_a_change_under_w
     new = NewUnit.model_validate({"organisation": id_text(of), "parent": id_text(desk), "name": "A", "kind": "office"})
     calls: dict[str, Callable[[], object]] = {
         "move": lambda: places.change_unit(
-            caller, Place(of, desk), ChangeUnit(parent=yard), None, now_ms=NOW_MS, deps=deps
+            caller, Place(of, desk), ChangeUnit(parent=yard), None, now=Instant(NOW_MS), deps=deps
         ),
         "move in": lambda: places.change_unit(
-            caller, Place(of, yard), ChangeUnit(parent=desk), None, now_ms=NOW_MS, deps=deps
+            caller, Place(of, yard), ChangeUnit(parent=desk), None, now=Instant(NOW_MS), deps=deps
         ),
         "rename": lambda: places.change_unit(
-            caller, Place(of, desk), ChangeUnit(name="B"), None, now_ms=NOW_MS, deps=deps
+            caller, Place(of, desk), ChangeUnit(name="B"), None, now=Instant(NOW_MS), deps=deps
         ),
-        "create": lambda: places.create_unit(caller, new, now_ms=NOW_MS, deps=deps),
-        "remove": lambda: places.remove_unit(caller, Place(of, desk), None, now_ms=NOW_MS, deps=deps),
+        "create": lambda: places.create_unit(caller, new, now=Instant(NOW_MS), deps=deps),
+        "remove": lambda: places.remove_unit(caller, Place(of, desk), None, now=Instant(NOW_MS), deps=deps),
     }
     assert refused(calls[change]).code is ErrorCode.NOT_FOUND
     tree = service.organisations.glance(of)

@@ -25,6 +25,7 @@ from sandes.model.ids import (
     new_organisation_id,
     new_unit_id,
 )
+from sandes.model.instant import Instant
 from sandes.model.profile import OFFICIAL_POLICY
 from sandes.model.suspension import Suspension
 from sandes.model.verification import UNASKED_SECONDS
@@ -69,7 +70,7 @@ def terms(person: Person, **changed: Any) -> VerifyPerson:
 
 
 def verify(service: Service, caller: Caller, person: Person, *, client: Any = None, **changed: Any) -> AdminPerson:
-    return officials.verify(caller, terms(person, **changed), now_ms=NOW_MS, deps=people_deps(service, client))
+    return officials.verify(caller, terms(person, **changed), now=Instant(NOW_MS), deps=people_deps(service, client))
 
 
 def everybody(service: Service, caller: Caller, place: Place | None = None, *, limit: int = 250) -> list[Any]:
@@ -81,7 +82,7 @@ def everybody(service: Service, caller: Caller, place: Place | None = None, *, l
             place or caller.administrator.home,
             after=cursor,
             limit=limit,
-            now_ms=NOW_MS,
+            now=Instant(NOW_MS),
             deps=people_deps(service),
         )
         found += page.people
@@ -190,7 +191,7 @@ def test_verifying_by_number_is_limited_as_looking_up_is_and_leaves_what_came_to
     assert (first.action, first.subject, details_of(first)) == ("person.find", None, {"refused": "not_found"})
     assert (second.action, details_of(second)) == ("person.find", {"refused": "verified_elsewhere"})
     for _ in range(Limit.ADMIN_LOOKUPS.burst - 2):
-        refused(officials.find, officer, FindPerson(phone="12"), now_ms=NOW_MS, deps=people_deps(service))
+        refused(officials.find, officer, FindPerson(phone="12"), now=Instant(NOW_MS), deps=people_deps(service))
     assert refused(verify, service, officer, official, account=None, phone=phone) is ErrorCode.RATE_LIMITED
     assert verify(service, officer, service.person()).state == "verified"
 
@@ -228,7 +229,7 @@ def change(
 ) -> AdminPerson:
     deps = people_deps(service)
     return officials.change(
-        caller, person.account, ChangePerson(**fields), version=version, now_ms=NOW_MS + 1000, deps=deps
+        caller, person.account, ChangePerson(**fields), version=version, now=Instant(NOW_MS + 1000), deps=deps
     )
 
 
@@ -256,7 +257,7 @@ def test_a_change_of_what_was_changed_meanwhile_is_refused(
 
 
 def transfer(service: Service, caller: Caller, person: Person, unit: UnitId) -> AdminPerson:
-    return officials.transfer(caller, person.account, unit, now_ms=NOW_MS, deps=people_deps(service))
+    return officials.transfer(caller, person.account, unit, now=Instant(NOW_MS), deps=people_deps(service))
 
 
 @pytest.mark.parametrize("meanwhile", ["changed", "hidden", "revoked", "transferred"])
@@ -270,12 +271,12 @@ def test_a_change_decided_on_what_is_no_longer_so_is_not_made(
         "hidden": lambda: hide(service, officer, person, version=1, post="nobody"),
         "revoked": lambda: revoke(service, officer, person),
         "transferred": lambda: officials.transfer(
-            officer, person.account, there, now_ms=NOW_MS, deps=people_deps(service)
+            officer, person.account, there, now=Instant(NOW_MS), deps=people_deps(service)
         ),
     }
     client: Any = OvertakenClient(service.client, "transact_write_items", others[meanwhile])
     deps, body = people_deps(service, client), ChangePerson(post="Driver")
-    code = refused(officials.change, officer, person.account, body, version=1, now_ms=NOW_MS, deps=deps)
+    code = refused(officials.change, officer, person.account, body, version=1, now=Instant(NOW_MS), deps=deps)
     assert client.overtaken
     assert code is (ErrorCode.NOT_FOUND if meanwhile == "revoked" else ErrorCode.PRECONDITION_FAILED)
     found = service.verifications.read(person.account)
@@ -293,22 +294,22 @@ def test_a_transfer_needs_the_right_at_both_units_and_keeps_the_rest(
     deps = people_deps(service)
     for place in (here, there):
         one_of_them = admins.appoint(Role.UNIT_ADMIN, Place(of, place))
-        code = refused(officials.transfer, one_of_them, person.account, there, now_ms=NOW_MS, deps=deps)
+        code = refused(officials.transfer, one_of_them, person.account, there, now=Instant(NOW_MS), deps=deps)
         assert code is (ErrorCode.NOT_FOUND)
     both = admins.also(admins.appoint(Role.UNIT_ADMIN, Place(of, here)), Role.VERIFIER, Place(of, there))
-    made = officials.transfer(both, person.account, there, now_ms=NOW_MS, deps=deps)
+    made = officials.transfer(both, person.account, there, now=Instant(NOW_MS), deps=deps)
     assert (made.unit, made.listed, made.version) == (there, True, 2)
     entry = admins.entries(of)[-1]
     assert (entry.action, entry.unit) == ("person.transfer", there)
     assert (details_of(entry) or {})["from_unit"] == id_text(here)
-    assert refused(officials.transfer, officer, person.account, new_unit_id(), now_ms=NOW_MS, deps=deps) is (
+    assert refused(officials.transfer, officer, person.account, new_unit_id(), now=Instant(NOW_MS), deps=deps) is (
         ErrorCode.NOT_FOUND
     )
 
 
 def revoke(service: Service, caller: Caller, person: Person, client: Any = None) -> AdminPerson:
     deps = people_deps(service, client)
-    return officials.revoke(caller, person.account, "has left the service", now_ms=NOW_MS, deps=deps)
+    return officials.revoke(caller, person.account, "has left the service", now=Instant(NOW_MS), deps=deps)
 
 
 def test_who_is_revoked_is_no_official_at_once_and_once_on_the_record(
@@ -336,8 +337,10 @@ def test_who_loses_the_right_in_the_same_moment_does_nothing(
     acts: dict[str, Callable[[], Any]] = {
         "verify": lambda: verify(service, officer, person, client=client),
         "revoke": lambda: revoke(service, officer, person, client),
-        "suspend": lambda: suspension.suspend(officer, person.account, "stolen", now_ms=NOW_MS, deps=suspending),
-        "reset_devices": lambda: suspension.reset_devices(officer, person.account, now_ms=NOW_MS, deps=suspending),
+        "suspend": lambda: suspension.suspend(officer, person.account, "stolen", now=Instant(NOW_MS), deps=suspending),
+        "reset_devices": lambda: suspension.reset_devices(
+            officer, person.account, now=Instant(NOW_MS), deps=suspending
+        ),
     }
     colleague = admins.appoint(Role.NODAL_OFFICER, Place.root(of))
     assert colleague.id != officer.id
@@ -384,7 +387,7 @@ def test_nobody_is_revoked_from_outside_their_unit(
 
 def hide(service: Service, caller: Caller, person: Person, *, version: int | None = None, **fields: Any) -> AdminPerson:
     body, deps = HidePerson.model_validate({"fields": fields}), people_deps(service)
-    return officials.hide(caller, person.account, body, version=version, now_ms=NOW_MS, deps=deps)
+    return officials.hide(caller, person.account, body, version=version, now=Instant(NOW_MS), deps=deps)
 
 
 def test_fields_are_hidden_and_shown_again_one_by_one(
@@ -433,7 +436,9 @@ def test_a_page_of_an_organisation_costs_a_read_of_its_root_and_a_query(
 ) -> None:
     verify(service, officer, service.person())
     client: Any = CountingClient(service.client)
-    officials.page(officer, Place.root(of), after=None, limit=10, now_ms=NOW_MS, deps=people_deps(service, client))
+    officials.page(
+        officer, Place.root(of), after=None, limit=10, now=Instant(NOW_MS), deps=people_deps(service, client)
+    )
     assert [operation for operation, _ in client.calls] == ["batch_get_item", "query"]
 
 
@@ -455,7 +460,7 @@ def test_a_cursor_is_of_no_use_to_another_or_for_another_list(
 ) -> None:
     for _ in range(2):
         verify(service, officer, service.person())
-    page = officials.page(officer, Place.root(of), after=None, limit=1, now_ms=NOW_MS, deps=people_deps(service))
+    page = officials.page(officer, Place.root(of), after=None, limit=1, now=Instant(NOW_MS), deps=people_deps(service))
     assert page.cursor
     other = admins.appoint(Role.AUDITOR, Place.root(of))
 
@@ -463,7 +468,9 @@ def test_a_cursor_is_of_no_use_to_another_or_for_another_list(
     verify(service, officer, service.person(), unit=unit)
 
     def read(caller: Caller, unit: UnitId, cursor: str) -> Any:
-        return officials.page(caller, Place(of, unit), after=cursor, limit=1, now_ms=NOW_MS, deps=people_deps(service))
+        return officials.page(
+            caller, Place(of, unit), after=cursor, limit=1, now=Instant(NOW_MS), deps=people_deps(service)
+        )
 
     assert refused(read, other, UnitId(of), page.cursor) is ErrorCode.INVALID_CURSOR
     assert refused(read, officer, unit, page.cursor) is ErrorCode.INVALID_CURSOR
@@ -473,7 +480,9 @@ def test_a_cursor_is_of_no_use_to_another_or_for_another_list(
 def test_whose_time_is_over_is_not_listed_although_the_sweep_has_not_come_by(service: Service, officer: Caller) -> None:
     verify(service, officer, service.person(), expires_at=until(NOW + 10))
     deps = people_deps(service)
-    page = officials.page(officer, officer.administrator.home, after=None, limit=9, now_ms=(NOW + 10) * 1000, deps=deps)
+    page = officials.page(
+        officer, officer.administrator.home, after=None, limit=9, now=Instant((NOW + 10) * 1000), deps=deps
+    )
     assert page.people == []
 
 
@@ -483,12 +492,12 @@ def test_a_person_is_shown_where_the_caller_may_see_them_and_nowhere_else(
     person, stranger = service.person(), service.person()
     verify(service, officer, person)
     deps = people_deps(service)
-    assert officials.read(officer, person.account, now_ms=NOW_MS, deps=deps).name == "Asha Rao"
-    assert officials.read(officer, person.account, now_ms=(NOW + YEAR) * 1000, deps=deps).state == "expired"
+    assert officials.read(officer, person.account, now=Instant(NOW_MS), deps=deps).name == "Asha Rao"
+    assert officials.read(officer, person.account, now=Instant((NOW + YEAR) * 1000), deps=deps).state == "expired"
     for account in (stranger.account, new_account_id()):
-        assert refused(officials.read, officer, account, now_ms=NOW_MS, deps=deps) is ErrorCode.NOT_FOUND
+        assert refused(officials.read, officer, account, now=Instant(NOW_MS), deps=deps) is ErrorCode.NOT_FOUND
     elsewhere = admins.appoint(Role.UNIT_ADMIN, Place(of, service.unit(of)))
-    assert refused(officials.read, elsewhere, person.account, now_ms=NOW_MS, deps=deps) is ErrorCode.NOT_FOUND
+    assert refused(officials.read, elsewhere, person.account, now=Instant(NOW_MS), deps=deps) is ErrorCode.NOT_FOUND
 
 
 def test_what_is_not_to_be_seen_takes_the_reads_of_what_is_not_there(
@@ -504,7 +513,7 @@ def test_what_is_not_to_be_seen_takes_the_reads_of_what_is_not_there(
         for account in (here.account, aside.account, elsewhere.account, citizen.account, new_account_id()):
             client: Any = CountingClient(service.client)
             with suppress(ProtocolError):
-                officials.read(caller, account, now_ms=NOW_MS, deps=people_deps(service, client))
+                officials.read(caller, account, now=Instant(NOW_MS), deps=people_deps(service, client))
             calls.add(tuple(operation for operation, _ in client.calls))
         assert len(calls) == 1
 
@@ -519,7 +528,7 @@ def test_a_former_organisation_sees_neither_devices_nor_suspensions(
         store = suspension_deps(service).suspensions
         made = Suspension(suspended_by, UnitId(suspended_by), NOW, "the phone was stolen")
         store.suspend(person.account, made)
-        found = officials.read(officer, person.account, now_ms=NOW_MS, deps=deps)
+        found = officials.read(officer, person.account, now=Instant(NOW_MS), deps=deps)
         store.resume(person.account, made)
         return found
 
@@ -542,7 +551,7 @@ def test_a_look_up_by_number_is_recorded_and_tells_who_vouches(
     deps = people_deps(service)
 
     def find(caller: Caller, phone: str) -> Any:
-        return officials.find(caller, FindPerson(phone=phone), now_ms=NOW_MS, deps=deps)
+        return officials.find(caller, FindPerson(phone=phone), now=Instant(NOW_MS), deps=deps)
 
     states = [find(officer, person.phone).state for person in (here, elsewhere, citizen)]
     assert states == ["here", "elsewhere", "none"]
@@ -557,9 +566,9 @@ def test_a_look_up_by_number_is_recorded_and_tells_who_vouches(
 def test_numbers_are_not_counted_through(service: Service, officer: Caller) -> None:
     citizen, deps = service.person(), people_deps(service)
     for _ in range(Limit.ADMIN_LOOKUPS.burst):
-        officials.find(officer, FindPerson(phone=citizen.phone), now_ms=NOW_MS, deps=deps)
+        officials.find(officer, FindPerson(phone=citizen.phone), now=Instant(NOW_MS), deps=deps)
     body = FindPerson(phone=citizen.phone)
-    assert refused(officials.find, officer, body, now_ms=NOW_MS, deps=deps) is ErrorCode.RATE_LIMITED
+    assert refused(officials.find, officer, body, now=Instant(NOW_MS), deps=deps) is ErrorCode.RATE_LIMITED
 
 
 # Bodies

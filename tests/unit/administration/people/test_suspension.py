@@ -14,6 +14,7 @@ from sandes.administration.people.suspension import SuspensionDependencies
 from sandes.messaging import deliver
 from sandes.model.administrator import PLATFORM, Caller, Place, Role
 from sandes.model.ids import OrganisationId, UnitId, account_text, new_account_id, parse_request
+from sandes.model.instant import Instant
 from sandes.model.verification import UNASKED_SECONDS
 from sandes.people import verification_requests
 from sandes.protocol.admin_people_api import VerifyRequest
@@ -57,16 +58,16 @@ def refused(call: Callable[..., Any], *args: Any, **named: Any) -> ErrorCode:
 
 def suspend(service: Service, caller: Caller, person: Person, deps: SuspensionDependencies | None = None) -> Any:
     deps = deps or suspension_deps(service)
-    return suspension.suspend(caller, person.account, REASON, now_ms=NOW_MS, deps=deps)
+    return suspension.suspend(caller, person.account, REASON, now=Instant(NOW_MS), deps=deps)
 
 
 def resume(service: Service, caller: Caller, person: Person) -> Any:
-    return suspension.resume(caller, person.account, now_ms=NOW_MS, deps=suspension_deps(service))
+    return suspension.resume(caller, person.account, now=Instant(NOW_MS), deps=suspension_deps(service))
 
 
 def reset(service: Service, caller: Caller, person: Person, client: Any = None) -> int:
     deps = suspension_deps(service, client)
-    return suspension.reset_devices(caller, person.account, now_ms=NOW_MS, deps=deps).devices
+    return suspension.reset_devices(caller, person.account, now=Instant(NOW_MS), deps=deps).devices
 
 
 def vouched(service: Service, person: Person, of: OrganisationId) -> None:
@@ -169,9 +170,9 @@ def test_who_has_asked_to_be_verified_is_suspended_at_once_and_after_renewals(
 ) -> None:
     asker = service.person()
     asking = NewVerificationRequest(organisation=of, name="Asha Rao", post="Engineer")
-    asked = verification_requests.ask(service.caller(asker), asking, now_ms=NOW_MS, deps=service.device_deps)
+    asked = verification_requests.ask(service.caller(asker), asking, now=Instant(NOW_MS), deps=service.device_deps)
     body = VerifyRequest(expires_at=datetime.fromtimestamp(NOW + 86_400, UTC))
-    decisions.verify(officer, parse_request(asked.id), body, now_ms=NOW_MS, deps=people_deps(service))
+    decisions.verify(officer, parse_request(asked.id), body, now=Instant(NOW_MS), deps=people_deps(service))
     service.verify(asker, of)
     suspend(service, officer, asker)
     assert is_suspended(service, asker)
@@ -205,7 +206,7 @@ def test_vouching_anew_does_not_take_a_suspension_back_from_the_platform(
     service.revoke(person)
     service.verify(person, of, now_ms=NOW_MS + 1000)
     deps = suspension_deps(service)
-    suspension.resume(moderator, person.account, now_ms=NOW_MS + 2000, deps=deps)
+    suspension.resume(moderator, person.account, now=Instant(NOW_MS + 2000), deps=deps)
     assert not is_suspended(service, person)
 
 
@@ -236,7 +237,7 @@ def test_the_platform_does_not_end_a_suspension_whose_organisation_vouches_again
     service.revoke(person)
     client: Any = OvertakenClient(service.client, "transact_write_items", lambda: service.verify(person, of))
     deps = suspension_deps(service, client)
-    assert refused(suspension.resume, moderator, person.account, now_ms=NOW_MS, deps=deps) is ErrorCode.NOT_FOUND
+    assert refused(suspension.resume, moderator, person.account, now=Instant(NOW_MS), deps=deps) is ErrorCode.NOT_FOUND
     assert client.overtaken
     assert is_suspended(service, person)
 
@@ -272,7 +273,7 @@ def test_a_socket_that_says_hello_while_its_account_is_suspended_is_closed(
     assert service.gateway.closed == sockets
     late = service.socket()
     hello = Hello(type="hello", protocol=1)
-    answered = refused(deliver.hello, hello, person.principal(), late, now_ms=NOW_MS, deps=service.deliver_deps())
+    answered = refused(deliver.hello, hello, person.principal(), late, now=Instant(NOW_MS), deps=service.deliver_deps())
     assert answered is ErrorCode.SUSPENDED
 
 

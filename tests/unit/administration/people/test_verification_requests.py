@@ -15,6 +15,7 @@ from sandes.administration.people import verification_requests as requests
 from sandes.limits import Limit
 from sandes.model.administrator import Caller, Place, Role
 from sandes.model.ids import OrganisationId, UnitId, new_request_id, new_unit_id, parse_request
+from sandes.model.instant import Instant
 from sandes.model.verification_request import KEPT_SECONDS, LAPSES_SECONDS, VerificationRequest
 from sandes.people import verification_requests as asking
 from sandes.protocol.admin_people_api import VerifyRequest
@@ -55,21 +56,21 @@ def ask(
     service: Service, person: Person, of: OrganisationId, *, now_ms: int = NOW_MS, **changed: Any
 ) -> OwnVerificationRequest:
     body = NewVerificationRequest(**{"organisation": of, "name": "Asha Rao", "post": "Engineer"} | changed)
-    return asking.ask(service.caller(person), body, now_ms=now_ms, deps=service.device_deps)
+    return asking.ask(service.caller(person), body, now=Instant(now_ms), deps=service.device_deps)
 
 
 def own(service: Service, person: Person, *, now_ms: int = NOW_MS) -> list[OwnVerificationRequest]:
-    return asking.own(service.caller(person), now_ms=now_ms, deps=service.device_deps).requests
+    return asking.own(service.caller(person), now=Instant(now_ms), deps=service.device_deps).requests
 
 
 def verify(service: Service, caller: Caller, id: str, *, client: Any = None, **changed: Any) -> Any:
     body = VerifyRequest(**{"expires_at": datetime.fromtimestamp(NOW + YEAR, UTC)} | changed)
-    return requests.verify(caller, parse_request(id), body, now_ms=NOW_MS, deps=people_deps(service, client))
+    return requests.verify(caller, parse_request(id), body, now=Instant(NOW_MS), deps=people_deps(service, client))
 
 
 def reject(service: Service, caller: Caller, id: str, *, client: Any = None) -> Any:
     deps = people_deps(service, client)
-    return requests.reject(caller, parse_request(id), "unknown here", now_ms=NOW_MS, deps=deps)
+    return requests.reject(caller, parse_request(id), "unknown here", now=Instant(NOW_MS), deps=deps)
 
 
 def listed(
@@ -83,7 +84,7 @@ def listed(
             which,
             after=cursor,
             limit=limit,
-            now_ms=now_ms,
+            now=Instant(now_ms),
             deps=people_deps(service),
         )
         found += page.requests
@@ -138,7 +139,9 @@ def test_two_devices_that_ask_at_once_make_one_request(service: Service, of: Org
     client: Any = OvertakenClient(service.client, "transact_write_items", lambda: ask(service, person, of))
     deps = replace(service.device_deps, directory=replace(service.directory, client=client))
     body = NewVerificationRequest(organisation=of, name="Asha Rao", post="Engineer")
-    assert refused(asking.ask, service.caller(person), body, now_ms=NOW_MS, deps=deps) is ErrorCode.ALREADY_REQUESTED
+    assert (
+        refused(asking.ask, service.caller(person), body, now=Instant(NOW_MS), deps=deps) is ErrorCode.ALREADY_REQUESTED
+    )
     assert client.overtaken
     assert len(listed(service, officer)) == 1
 
@@ -161,7 +164,7 @@ def test_what_is_asked_for_must_be_there(service: Service, of: OrganisationId) -
 def test_a_request_can_be_taken_back_while_it_is_open(service: Service, of: OrganisationId, officer: Caller) -> None:
     person, other = service.person(), service.person()
     made = ask(service, person, of)
-    withdraw = partial(asking.withdraw, now_ms=NOW_MS, deps=service.device_deps)
+    withdraw = partial(asking.withdraw, now=Instant(NOW_MS), deps=service.device_deps)
     assert refused(withdraw, service.caller(other), made.id) is ErrorCode.NOT_FOUND
     assert refused(withdraw, service.caller(person), "x" * 32) is ErrorCode.NOT_FOUND
     withdraw(service.caller(person), made.id)
@@ -197,7 +200,9 @@ def test_a_request_lapses_and_may_be_made_anew(service: Service, of: Organisatio
     assert [one.state for one in own(service, person, now_ms=after)] == ["lapsed"]
     assert listed(service, officer, now_ms=after) == []
     body = VerifyRequest(expires_at=datetime.fromtimestamp(NOW + YEAR, UTC))
-    lapsed = refused(requests.verify, officer, parse_request(made.id), body, now_ms=after, deps=people_deps(service))
+    lapsed = refused(
+        requests.verify, officer, parse_request(made.id), body, now=Instant(after), deps=people_deps(service)
+    )
     assert lapsed is ErrorCode.REQUEST_STATE
     assert ask(service, person, of, now_ms=after).state == "open"
     assert len(listed(service, officer, now_ms=after)) == 1
@@ -252,8 +257,8 @@ def test_requests_are_decided_where_they_are_made_to_and_where_the_person_is_to_
     assert refused(verify, service, mine, id, unit=beside) is ErrorCode.NOT_FOUND
     read = administration_of_people.read
     deps = people_deps(service)
-    assert read(mine, person.account, now_ms=NOW_MS, deps=deps).state == "none"
-    assert refused(read, others, person.account, now_ms=NOW_MS, deps=deps) is ErrorCode.NOT_FOUND
+    assert read(mine, person.account, now=Instant(NOW_MS), deps=deps).state == "none"
+    assert refused(read, others, person.account, now=Instant(NOW_MS), deps=deps) is ErrorCode.NOT_FOUND
     assert verify(service, mine, id).unit == unit
 
 
@@ -296,7 +301,7 @@ def test_requests_are_limited(service: Service, of: OrganisationId) -> None:
     person = service.person()
     for _ in range(Limit.VERIFICATION_REQUESTS.burst):
         made = ask(service, person, of)
-        asking.withdraw(service.caller(person), made.id, now_ms=NOW_MS, deps=service.device_deps)
+        asking.withdraw(service.caller(person), made.id, now=Instant(NOW_MS), deps=service.device_deps)
     assert refused(ask, service, person, of) is ErrorCode.RATE_LIMITED
 
 

@@ -87,15 +87,15 @@ class Appointments:
 
         Raises ProtocolError like `check`, `otherwise` if another condition of `parts` fails, and unavailable.
         """
-        now = decision.now_ms // 1000
+        now_seconds = decision.now.seconds
         two = (decision.approval.requested_by, decision.approver.id)
         id = self._invited(wanted.who, wanted, decision, two) if isinstance(wanted.who, NewPerson) else wanted.who
         if id in two:
             raise ProtocolError(ErrorCode.OWN_ROLES)
         by = administrator_text(decision.approval.requested_by)
-        grant = Assignment(id, wanted.role, wanted.place, by, now, wanted.expires_at)
+        grant = Assignment(id, wanted.role, wanted.place, by, now_seconds, wanted.expires_at)
         for _ in range(_TRIES):
-            person, made = self._person(id, wanted, now)
+            person, made = self._person(id, wanted, now_seconds)
             try:
                 write([made, *parts(grant, _as_given(person, wanted))], subject=administrator_text(id))
             except ConditionFailed as failed:
@@ -136,7 +136,7 @@ class Appointments:
         if mailbox_of(person.email) != mailbox_of(who.email):  # somebody has taken over the address at the pool
             raise missing(f"{wanted.field}/email", "administrator of this address")
         self._check_name(who, person, held, wanted, decision.approver)
-        _check_beside(wanted, held, decision.now_ms // 1000)
+        _check_beside(wanted, held, decision.now.seconds)
         return person
 
     def _check_name(

@@ -34,6 +34,7 @@ from sandes.model.administrator import Assignment, Caller, Place, Role
 from sandes.model.approval import Approval
 from sandes.model.audit import Act
 from sandes.model.ids import ApprovalId, OrganisationId, administrator_text, base64url_text, id_text, new_approval_id
+from sandes.model.instant import Instant
 from sandes.model.mailbox import mailbox_of
 from sandes.model.organisation import Tree
 from sandes.protocol.errors import ErrorCode, ProtocolError
@@ -68,7 +69,7 @@ class Decision:
 
     approval: Approval
     approver: Caller
-    now_ms: int
+    now: Instant
 
 
 class ApprovedOperation(ABC, Generic[Parameters]):
@@ -118,7 +119,7 @@ class ApprovalDependencies(Acts):
     operations: Mapping[str, ApprovedOperation[Any]]
 
 
-def request(caller: Caller, operation: str, parameters: Wire, *, now_ms: int, deps: ApprovalDependencies) -> Approval:
+def request(caller: Caller, operation: str, parameters: Wire, *, now: Instant, deps: ApprovalDependencies) -> Approval:
     """Request a change.
 
     Raises ProtocolError not_found without the right, already_pending (with the `approval` of the same change),
@@ -127,28 +128,28 @@ def request(caller: Caller, operation: str, parameters: Wire, *, now_ms: int, de
     asked = deps.operations[operation]
     place = asked.place(parameters)
     require(caller, _asked_by(asked), asked.asks, place, deps.organisations)
-    asked.check(parameters, caller, now_seconds=now_ms // 1000)
+    asked.check(parameters, caller, now_seconds=now.seconds)
     right = _right_to_ask(caller, asked, parameters, deps)
     approval = Approval(
-        id=new_approval_id(place.organisation, now_ms),
+        id=new_approval_id(place.organisation, now.ms),
         operation=operation,
         parameters=parameters.model_dump(mode="json", exclude_none=True),
         place=place,
         requested_by=caller.id,
         requester_name=caller.administrator.name,
         requester_home=caller.administrator.home,
-        requested_at=now_ms // 1000,
+        requested_at=now.seconds,
         same=_digest(operation, asked.asked_for(parameters)),
     )
     act = _act(f"{operation}.requested", caller, right, approval, asked.recorded(parameters))
     platforms = of_platform(asked.permission, "second", asked.roles(parameters))
-    write = deps.by_right(act, right, now_ms=now_ms)
+    write = deps.by_right(act, right, now=now)
     for _ in range(_TRIES):
-        pending = deps.store.pending_of(caller.id, now_seconds=now_ms // 1000)
+        pending = deps.store.pending_of(caller.id, now_seconds=now.seconds)
         if len(pending.approvals) >= MAX_PENDING:
             raise ProtocolError(ErrorCode.TOO_MANY_PENDING)
         try:
-            write(deps.store.requesting(approval, pending, of_platform=platforms, now_seconds=now_ms // 1000))
+            write(deps.store.requesting(approval, pending, of_platform=platforms, now_seconds=now.seconds))
         except ConditionFailed as failed:
             _check_not_the_same(failed)  # otherwise the requester made another request at the same moment
             continue
@@ -156,62 +157,62 @@ def request(caller: Caller, operation: str, parameters: Wire, *, now_ms: int, de
     raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1)
 
 
-def approve(caller: Caller, id: ApprovalId, *, now_ms: int, deps: ApprovalDependencies) -> Approval:
+def approve(caller: Caller, id: ApprovalId, *, now: Instant, deps: ApprovalDependencies) -> Approval:
     """Execute the change, once.
 
     Raises ProtocolError not_found, own_request, same_unit, approval_state, and the errors of the operation.
     """
-    approval, operation, _ = _to_decide(caller, id, now_ms, deps)
+    approval, operation, _ = _to_decide(caller, id, now, deps)
     parameters = _parameters(approval, operation)
-    requester, requesters_right = _requester(approval, operation, parameters, now_ms // 1000, deps)
+    requester, requesters_right = _requester(approval, operation, parameters, now.seconds, deps)
     if caller.administrator.home in (approval.requester_home, requester.administrator.home):
         raise ProtocolError(ErrorCode.SAME_UNIT)
     if mailbox_of(caller.administrator.email) == mailbox_of(requester.administrator.email):
         raise ProtocolError(ErrorCode.OWN_REQUEST)  # one person with two accounts
-    operation.check(parameters, caller, now_seconds=now_ms // 1000)
+    operation.check(parameters, caller, now_seconds=now.seconds)
     right = _right_to_approve(caller, operation, parameters, deps)
     act = _act(approval.operation, caller, right, approval, operation.recorded(parameters))
     beside = [
-        deps.store.deciding(approval, "executed", caller.id, now_seconds=now_ms // 1000),
-        deps.administrators.still(requesters_right, now_seconds=now_ms // 1000),
+        deps.store.deciding(approval, "executed", caller.id, now_seconds=now.seconds),
+        deps.administrators.still(requesters_right, now_seconds=now.seconds),
         *deps.store.no_longer_pending(approval),
     ]
 
     def write(operations: Sequence[Operation], /, *, subject: str | None = None) -> None:
         what = replace(act, subject=subject)
-        recorded = deps.by_right(what, right, now_ms=now_ms, beside=beside, otherwise=ErrorCode.APPROVAL_STATE)
+        recorded = deps.by_right(what, right, now=now, beside=beside, otherwise=ErrorCode.APPROVAL_STATE)
         recorded(operations)
 
     try:
-        operation.carry_out(parameters, Decision(approval, caller, now_ms), write)
+        operation.carry_out(parameters, Decision(approval, caller, now), write)
     except ProtocolError:
-        _check_pending(_read(id, now_ms, deps), now_ms)  # the refusal may come from a faster approver
+        _check_pending(_read(id, now, deps), now)  # the refusal may come from a faster approver
         raise
-    return _read(id, now_ms, deps)
+    return _read(id, now, deps)
 
 
-def reject(caller: Caller, id: ApprovalId, reason: str, *, now_ms: int, deps: ApprovalDependencies) -> Approval:
+def reject(caller: Caller, id: ApprovalId, reason: str, *, now: Instant, deps: ApprovalDependencies) -> Approval:
     """Reject the change. It needs the same right as an approval.
 
     Raises ProtocolError not_found, own_request (cancel it instead), approval_state.
     """
-    approval, operation, _ = _to_decide(caller, id, now_ms, deps)
+    approval, operation, _ = _to_decide(caller, id, now, deps)
     right = _right_to_approve(caller, operation, _parameters(approval, operation), deps)
-    return _close(caller, approval, "rejected", right=right, reason=reason, now_ms=now_ms, deps=deps)
+    return _close(caller, approval, "rejected", right=right, reason=reason, now=now, deps=deps)
 
 
-def cancel(caller: Caller, id: ApprovalId, *, now_ms: int, deps: ApprovalDependencies) -> Approval:
+def cancel(caller: Caller, id: ApprovalId, *, now: Instant, deps: ApprovalDependencies) -> Approval:
     """Cancel the caller's own request. Raises ProtocolError not_found for requests of others, approval_state."""
-    approval = deps.store.read(id, now_seconds=now_ms // 1000)
+    approval = deps.store.read(id, now_seconds=now.seconds)
     if approval is None or approval.requested_by != caller.id:
         raise ProtocolError(ErrorCode.NOT_FOUND)
-    _check_pending(approval, now_ms)
-    return _close(caller, approval, "cancelled", now_ms=now_ms, deps=deps)
+    _check_pending(approval, now)
+    return _close(caller, approval, "cancelled", now=now, deps=deps)
 
 
-def read(caller: Caller, id: ApprovalId, *, now_ms: int, deps: ApprovalDependencies) -> Approval:
+def read(caller: Caller, id: ApprovalId, *, now: Instant, deps: ApprovalDependencies) -> Approval:
     """Return an approval that the caller has requested or may read. Raises ProtocolError not_found."""
-    approval = deps.store.read(id, now_seconds=now_ms // 1000)
+    approval = deps.store.read(id, now_seconds=now.seconds)
     if approval is None:
         raise ProtocolError(ErrorCode.NOT_FOUND)
     operation = deps.operations.get(approval.operation)
@@ -228,7 +229,7 @@ def page(
     *,
     after: str | None,
     limit: int,
-    now_ms: int,
+    now: Instant,
     deps: ApprovalDependencies,
 ) -> tuple[list[Approval], str | None]:
     """Return the approvals that the caller may see, the newest first, and the cursor of the next page.
@@ -241,7 +242,7 @@ def page(
         raise ProtocolError(ErrorCode.NOT_FOUND)
     owner, of = caller.id, f"approvals {id_text(organisation)}"
     start = position(after, owner=owner, of=of, pepper=deps.pepper) if after else None
-    found, last = deps.store.of_organisation(organisation, after=start, limit=limit, now_seconds=now_ms // 1000)
+    found, last = deps.store.of_organisation(organisation, after=start, limit=limit, now_seconds=now.seconds)
     more = make_cursor(last, owner=owner, of=of, pepper=deps.pepper) if last else None
     tree = deps.organisations.paths(organisation, {one.place.unit for one in found})
     if tree is None:
@@ -250,7 +251,7 @@ def page(
 
 
 def page_of_platform(
-    caller: Caller, *, after: str | None, limit: int, now_ms: int, deps: ApprovalDependencies
+    caller: Caller, *, after: str | None, limit: int, now: Instant, deps: ApprovalDependencies
 ) -> tuple[list[Approval], str | None]:
     """Return the pending approvals of all organisations that need a platform administrator, the next to lapse first.
 
@@ -260,7 +261,7 @@ def page_of_platform(
         raise ProtocolError(ErrorCode.NOT_FOUND)
     owner, of = caller.id, "approvals of the platform"
     start = position(after, owner=owner, of=of, pepper=deps.pepper) if after else None
-    found, last = deps.store.of_platform(after=start, limit=limit, now_seconds=now_ms // 1000)
+    found, last = deps.store.of_platform(after=start, limit=limit, now_seconds=now.seconds)
     more = make_cursor(last, owner=owner, of=of, pepper=deps.pepper) if last else None
     return [one for one in found if one.decision == "pending"], more
 
@@ -274,13 +275,13 @@ def _sees(caller: Caller, approval: Approval, tree: Tree | None, deps: ApprovalD
 
 
 def _to_decide(
-    caller: Caller, id: ApprovalId, now_ms: int, deps: ApprovalDependencies
+    caller: Caller, id: ApprovalId, now: Instant, deps: ApprovalDependencies
 ) -> tuple[Approval, ApprovedOperation[Any], Assignment]:
     """Return an approval that the caller may decide. Raises ProtocolError not_found or own_request.
 
     An operation of an older deployment that this one does not know cannot be decided, only cancelled.
     """
-    approval = deps.store.read(id, now_seconds=now_ms // 1000)
+    approval = deps.store.read(id, now_seconds=now.seconds)
     operation = deps.operations.get(approval.operation) if approval else None
     if approval is None or operation is None:
         raise ProtocolError(ErrorCode.NOT_FOUND)
@@ -288,7 +289,7 @@ def _to_decide(
         require(caller, _asked_by(operation), operation.asks, approval.place, deps.organisations)
         raise ProtocolError(ErrorCode.OWN_REQUEST)
     right = require(caller, operation.permission, "second", approval.place, deps.organisations)
-    _check_pending(approval, now_ms)
+    _check_pending(approval, now)
     return approval, operation, right
 
 
@@ -312,8 +313,8 @@ def _right_to_approve(
     return require(caller, operation.permission, "second", place, deps.organisations, among=among)
 
 
-def _check_pending(approval: Approval, now_ms: int) -> None:
-    if approval.state(now_ms // 1000) != "pending":
+def _check_pending(approval: Approval, now: Instant) -> None:
+    if approval.state(now.seconds) != "pending":
         raise ProtocolError(ErrorCode.APPROVAL_STATE)
 
 
@@ -361,14 +362,14 @@ def _close(
     *,
     right: Assignment | None = None,
     reason: str | None = None,
-    now_ms: int,
+    now: Instant,
     deps: ApprovalDependencies,
 ) -> Approval:
-    decided = deps.store.deciding(approval, decision, caller.id, now_seconds=now_ms // 1000, reason=reason)
+    decided = deps.store.deciding(approval, decision, caller.id, now_seconds=now.seconds, reason=reason)
     beside = [decided, *deps.store.no_longer_pending(approval)]
     act = _act(f"{approval.operation}.{decision}", caller, right, approval, {"reason": reason} if reason else {})
-    deps.by_right(act, right, now_ms=now_ms, beside=beside, otherwise=ErrorCode.APPROVAL_STATE)([])
-    return _read(approval.id, now_ms, deps)
+    deps.by_right(act, right, now=now, beside=beside, otherwise=ErrorCode.APPROVAL_STATE)([])
+    return _read(approval.id, now, deps)
 
 
 def _digest(operation: str, asked_for: Mapping[str, Any]) -> bytes:
@@ -382,8 +383,8 @@ def _check_not_the_same(failed: ConditionFailed) -> None:
         raise ProtocolError(ErrorCode.ALREADY_PENDING, details={"approval": base64url_text(same_as(row))})
 
 
-def _read(id: ApprovalId, now_ms: int, deps: ApprovalDependencies) -> Approval:
-    approval = deps.store.read(id, now_seconds=now_ms // 1000)
+def _read(id: ApprovalId, now: Instant, deps: ApprovalDependencies) -> Approval:
+    approval = deps.store.read(id, now_seconds=now.seconds)
     if approval is None:
         raise ProtocolError(ErrorCode.NOT_FOUND)
     return approval

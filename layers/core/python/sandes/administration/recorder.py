@@ -21,6 +21,7 @@ from sandes.crypto.audit_chain import (
 from sandes.model.administrator import Assignment, Caller, Place
 from sandes.model.audit import Act, Entry, Head, read_entry
 from sandes.model.ids import OrganisationId, administrator_text
+from sandes.model.instant import Instant
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.store.administrators import AdministratorStore
 from sandes.store.audit import AuditStore, ChainMoved
@@ -56,7 +57,7 @@ class Recorder:
         self,
         act: Act,
         *,
-        now_ms: int,
+        now: Instant,
         right: Check | None = None,
         beside: Sequence[Operation] = (),
         otherwise: ErrorCode = ErrorCode.NOT_FOUND,
@@ -76,7 +77,7 @@ class Recorder:
 
         def write(operations: Sequence[Operation]) -> None:
             try:
-                self._write(act, content, now_ms, [*operations, *added])
+                self._write(act, content, now, [*operations, *added])
             except ConditionFailed as failed:
                 if own := failed.without(added):
                     raise own from failed
@@ -85,15 +86,15 @@ class Recorder:
 
         return write
 
-    def record(self, act: Act, *, now_ms: int) -> None:
+    def record(self, act: Act, *, now: Instant) -> None:
         """Record an act that writes nothing else, or not in one transaction. Raises the same as a writer."""
-        self.writer(act, now_ms=now_ms)([])
+        self.writer(act, now=now)([])
 
-    def _write(self, act: Act, content: bytes, now_ms: int, operations: Sequence[Operation]) -> None:
+    def _write(self, act: Act, content: bytes, now: Instant, operations: Sequence[Operation]) -> None:
         chain = act.organisation
         for _ in waits(self.sleep, tries=TRIES, longest=LONGEST_WAIT_SECONDS):
             head = self._heads.pop(chain, None) or self._head(chain)
-            made = self._entry(act, content, head, now_ms)
+            made = self._entry(act, content, head, now)
             try:
                 self.store.append(made, operations)
             except (ChainMoved, StoreUnavailable):  # a conflict with another append, most likely
@@ -110,11 +111,11 @@ class Recorder:
             raise ChainBroken
         return head_of(last)
 
-    def _entry(self, act: Act, content: bytes, head: Head, now_ms: int) -> Entry:
+    def _entry(self, act: Act, content: bytes, head: Head, now: Instant) -> Entry:
         said = statement(
             act,
             seq=head.seq + 1,
-            at_ms=max(now_ms, head.at_ms + 1),
+            at_ms=max(now.ms, head.at_ms + 1),
             body_hash=body_hash(content),
             prev=head.hash,
             key=self.key.id,
@@ -134,7 +135,7 @@ class Acts:
         act: Act,
         right: Assignment | None,
         *,
-        now_ms: int,
+        now: Instant,
         beside: Sequence[Operation] = (),
         otherwise: ErrorCode = ErrorCode.NOT_FOUND,
     ) -> Writer:
@@ -142,8 +143,8 @@ class Acts:
 
         `right` is None for an act that needs no right, such as cancelling one's own request.
         """
-        still = self.administrators.still(right, now_seconds=now_ms // 1000) if right else None
-        return self.recorder.writer(act, now_ms=now_ms, right=still, beside=beside, otherwise=otherwise)
+        still = self.administrators.still(right, now_seconds=now.seconds) if right else None
+        return self.recorder.writer(act, now=now, right=still, beside=beside, otherwise=otherwise)
 
 
 def is_of_chain(entry: Entry, chain: OrganisationId, publics: Iterable[bytes]) -> bool:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from sandes.model.ids import AdministratorId
+from sandes.model.instant import Instant
 from sandes.protocol.errors import ErrorCode, ProtocolError
 
 GROUP = "administrators"
@@ -63,12 +64,12 @@ def narrowed(event: Mapping[str, Any]) -> dict[str, Any]:
     return {**event, "response": {"claimsAndScopeOverrideDetails": {"accessTokenGeneration": access}}}
 
 
-def sessions_from(now_ms: int) -> int:
+def sessions_from(now: Instant) -> int:
     """Return the epoch second from which new sessions count, if all earlier ones end now.
 
     It is the next second, because the time of a sign-in is known in seconds only.
     """
-    return now_ms // 1000 + 1
+    return now.seconds + 1
 
 
 def fresh(signed_in: SignedIn, *, now_seconds: int) -> None:

@@ -11,13 +11,14 @@ from collections.abc import Sequence
 from sandes.model.app import App
 from sandes.model.delivery import AppEvent, AppMessage, Status
 from sandes.model.ids import AppId, app_text, message_text, new_message_id
+from sandes.model.instant import Instant
 from sandes.ports.queues import Queue
 
 TELL_AFTER_SECONDS = 2
 """The delay of an entry, long enough for the change to be written."""
 
 
-def message_event(message: AppMessage, status: Status, *, now_ms: int, failure: str | None = None) -> AppEvent:
+def message_event(message: AppMessage, status: Status, *, now: Instant, failure: str | None = None) -> AppEvent:
     """Build the event of a message that reaches `status`. It holds ids, status and times, but no content and no
     recipient.
     """
@@ -29,18 +30,18 @@ def message_event(message: AppMessage, status: Status, *, now_ms: int, failure: 
         "batch": message.batch,
         "failure": failure,
     }
-    return new_event(message.app, f"message.{status.label}", data, test=message.test, now_ms=now_ms)
+    return new_event(message.app, f"message.{status.label}", data, test=message.test, now=now)
 
 
-def new_event(app: AppId, type: str, data: dict[str, object], *, test: bool, now_ms: int) -> AppEvent:
+def new_event(app: AppId, type: str, data: dict[str, object], *, test: bool, now: Instant) -> AppEvent:
     """Build an event from those `data` that are not None. Its id sorts by time. `test` is true if a test key sent the
     subject.
     """
     return AppEvent(
         app,
-        message_text(new_message_id(now_ms)),
+        message_text(new_message_id(now.ms)),
         type,
-        now_ms,
+        now.ms,
         {name: value for name, value in data.items() if value is not None},
         test,
     )

@@ -21,6 +21,7 @@ from sandes.identity.apps import AppCaller, AppRequest, first_answer, identify
 from sandes.model.app import MAX_GUESTS, App
 from sandes.model.group import MAX_ADMINS, MAX_OFFICIAL_MEMBERS, Actor, Group, GroupEvent, Member, Role
 from sandes.model.ids import AccountId, GroupId, id_text, new_group_id, parse_group
+from sandes.model.instant import Instant
 from sandes.model.standing import Standing
 from sandes.policy import GroupView, Viewer, decide
 from sandes.ports.objects import Objects
@@ -61,7 +62,7 @@ class AppGroupDependencies:
 
 
 def create(
-    request: AppRequest, body: app_groups_api.NewAppGroup, *, now_ms: int, deps: AppGroupDependencies
+    request: AppRequest, body: app_groups_api.NewAppGroup, *, now: Instant, deps: AppGroupDependencies
 ) -> app_groups_api.AppGroup:
     """Create a group without members. A repetition gets the first answer.
 
@@ -69,9 +70,9 @@ def create(
     `identify`.
     """
     by = request.request_hash(deps.pepper)
-    caller = identify(request, Wanted(request=by), scope="group", audience=deps.audience, now_ms=now_ms, view=deps.view)
+    caller = identify(request, Wanted(request=by), scope="group", audience=deps.audience, now=now, view=deps.view)
     fingerprint = request.body_fingerprint(deps.pepper)
-    if before := first_answer(request, caller, pepper=deps.pepper, now_seconds=now_ms // 1000, view=deps.view):
+    if before := first_answer(request, caller, pepper=deps.pepper, now_seconds=now.seconds, view=deps.view):
         return _repeated(before, request, deps.pepper)
     _check_posting(body.audience, body.posting)
     _check_open(caller, body.open)
@@ -86,18 +87,18 @@ def create(
         limit=MAX_OFFICIAL_MEMBERS,
         version=1,
         state="live",
-        created_at=now_ms // 1000,
+        created_at=now.seconds,
         organisation=caller.app.organisation_id,
         app=caller.app.id,
     )
     tie = AppTie(group.id, caller.key.test, body.client_ref)
     made = shown(group, tie)
     answer = Answer(fingerprint, made.model_dump_json())
-    remembering = deps.view.deliveries.remembering(caller.app.id, by, answer, now_seconds=now_ms // 1000)
+    remembering = deps.view.deliveries.remembering(caller.app.id, by, answer, now_seconds=now.seconds)
     try:
         deps.changes.create(group, [], app_fields=tie_fields(tie), beside=[remembering])
     except GroupRaced:
-        stands = deps.view.deliveries.remembered(caller.app.id, by, now_seconds=now_ms // 1000)
+        stands = deps.view.deliveries.remembered(caller.app.id, by, now_seconds=now.seconds)
         if stands is None:
             raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1) from None
         return _repeated(stands, request, deps.pepper)
@@ -125,13 +126,13 @@ def _check_posting(audience: str, posting: str | None) -> None:
 
 
 def all_of(
-    request: AppRequest, *, after: str | None, limit: int, now_ms: int, deps: AppGroupDependencies
+    request: AppRequest, *, after: str | None, limit: int, now: Instant, deps: AppGroupDependencies
 ) -> app_groups_api.AppGroupPage:
     """Return a page of groups, sorted by id. It can be short or empty and still have a cursor.
 
     Raises ProtocolError invalid_cursor, and the errors of `identify`.
     """
-    caller = identify(request, Wanted(), scope="group", audience=deps.audience, now_ms=now_ms, view=deps.view)
+    caller = identify(request, Wanted(), scope="group", audience=deps.audience, now=now, view=deps.view)
     app, of = caller.app.id, "test groups" if caller.key.test else "groups"
     start = parse_group(position(after, owner=app, of=of, pepper=deps.pepper)) if after is not None else None
     ties, last = deps.ties.page(app, after=start, limit=limit)
@@ -143,9 +144,9 @@ def all_of(
     )
 
 
-def read(request: AppRequest, id: GroupId, *, now_ms: int, deps: AppGroupDependencies) -> app_groups_api.AppGroup:
+def read(request: AppRequest, id: GroupId, *, now: Instant, deps: AppGroupDependencies) -> app_groups_api.AppGroup:
     """Return a group. Raises ProtocolError not_found, and the errors of `identify`."""
-    _, group, tie = own(request, id, now_ms, deps)
+    _, group, tie = own(request, id, now, deps)
     return shown(group, tie)
 
 
@@ -155,7 +156,7 @@ def change(
     body: app_groups_api.ChangeAppGroup,
     version: int | None,
     *,
-    now_ms: int,
+    now: Instant,
     deps: AppGroupDependencies,
 ) -> app_groups_api.AppGroup:
     """Change a group at this version, or at any version if it is None. Values that stay the same are no change.
@@ -164,7 +165,7 @@ def change(
     precondition_failed, invalid_request, not_a_guest (for a name if some member is no guest, or for opening),
     quota_exceeded, and the errors of `identify`.
     """
-    caller, group, tie = own(request, id, now_ms, deps)
+    caller, group, tie = own(request, id, now, deps)
     check_version(version, group)
     _check_posting(group.audience, body.posting)
     name = body.name if body.name != group.name else None
@@ -178,10 +179,10 @@ def change(
         if name is not None
         else None
     )
-    pay(caller, group, GroupChange.CHANGED, now_ms, deps)
+    pay(caller, group, GroupChange.CHANGED, now, deps)
 
     def attempt() -> app_groups_api.AppGroup:
-        event = new_event(id, GroupChange.CHANGED, actor_of(caller.app), now_ms=now_ms, name=name, to=to)
+        event = new_event(id, GroupChange.CHANGED, actor_of(caller.app), now=now, name=name, to=to)
         with told(event, deps.work):
             deps.changes.change(id, name=name, posting=posting, is_open=is_open, version=version, by=None, event=event)
         return shown(_live(deps.groups.read(id)), tie)
@@ -193,15 +194,15 @@ def change(
         raise ProtocolError(ErrorCode.PRECONDITION_FAILED) from None
 
 
-def dissolve(request: AppRequest, id: GroupId, *, now_ms: int, deps: AppGroupDependencies) -> None:
+def dissolve(request: AppRequest, id: GroupId, *, now: Instant, deps: AppGroupDependencies) -> None:
     """Dissolve a group. Members keep the messages that they have received.
 
     Raises ProtocolError not_found, and the errors of `identify`.
     """
-    caller, group, _ = own(request, id, now_ms, deps)
+    caller, group, _ = own(request, id, now, deps)
 
     def attempt() -> None:
-        event = new_event(id, GroupChange.DISSOLVED, actor_of(caller.app), now_ms=now_ms)
+        event = new_event(id, GroupChange.DISSOLVED, actor_of(caller.app), now=now)
         with told(event, deps.work):
             deps.changes.dissolve(_live(deps.groups.read(group.id)), event=event)
 
@@ -212,10 +213,10 @@ def dissolve(request: AppRequest, id: GroupId, *, now_ms: int, deps: AppGroupDep
 
 
 def members(
-    request: AppRequest, id: GroupId, *, after: str | None, limit: int, now_ms: int, deps: AppGroupDependencies
+    request: AppRequest, id: GroupId, *, after: str | None, limit: int, now: Instant, deps: AppGroupDependencies
 ) -> app_groups_api.AppGroupMembers:
     """Return a page of members. Raises ProtocolError not_found, invalid_cursor, and the errors of `identify`."""
-    caller, group, _ = own(request, id, now_ms, deps)
+    caller, group, _ = own(request, id, now, deps)
     app, of = caller.app.id, f"members {id_text(id)}"
     start = position(after, owner=app, of=of, pepper=deps.pepper) if after is not None else None
     page, last = deps.groups.members_page(id, after=start, limit=limit, invitations=False)
@@ -232,7 +233,7 @@ def put_member(
     account: AccountId,
     body: app_groups_api.PutAppMember,
     *,
-    now_ms: int,
+    now: Instant,
     deps: AppGroupDependencies,
 ) -> app_groups_api.AppGroupMember:
     """Add an account, or give a member this role. Repeating it is harmless.
@@ -241,15 +242,15 @@ def put_member(
     it counts like a message to them. Raises ProtocolError not_found, not_a_guest, group_full, too_many_admins,
     quota_exceeded, and the errors of `identify`.
     """
-    caller, group, _ = own(request, id, now_ms, deps)
+    caller, group, _ = own(request, id, now, deps)
     person = deps.directory.people([account]).get(account)
     if person is None or not is_guest(caller, account, person, deps.pepper):
         raise ProtocolError(ErrorCode.NOT_FOUND if is_unbound(caller) else ErrorCode.NOT_A_GUEST)
-    if not may_be_in(group, body.role, person.standing_at(now_ms // 1000)):
+    if not may_be_in(group, body.role, person.standing_at(now.seconds)):
         raise ProtocolError(ErrorCode.NOT_FOUND)
 
     def attempt() -> app_groups_api.AppGroupMember:
-        group, ties = deps.groups.ties(id, [account], now_seconds=now_ms // 1000)
+        group, ties = deps.groups.ties(id, [account], now_seconds=now.seconds)
         group, member = _live(group), ties[account].member
         if member is not None and member.role == body.role:
             return _shown_member(member)
@@ -258,15 +259,15 @@ def put_member(
         if member is None:
             if group.members >= group.limit:
                 raise ProtocolError(ErrorCode.GROUP_FULL)
-            pay(caller, group, GroupChange.JOINED, now_ms, deps)
-            member = Member(account, body.role, now_ms, group.version + 1)
+            pay(caller, group, GroupChange.JOINED, now, deps)
+            member = Member(account, body.role, now.ms, group.version + 1)
             of = group.organisation if group.audience == "officials" else None
-            with told(_event(caller, group, GroupChange.JOINED, member, now_ms), deps.work) as event:
-                deps.changes.add(id, member, "added", official_of=of, now_seconds=now_ms // 1000, event=event)
+            with told(_event(caller, group, GroupChange.JOINED, member, now), deps.work) as event:
+                deps.changes.add(id, member, "added", official_of=of, now_seconds=now.seconds, event=event)
             return _shown_member(member)
-        pay(caller, group, GroupChange.ROLE, now_ms, deps)
+        pay(caller, group, GroupChange.ROLE, now, deps)
         after = Member(account, body.role, member.joined_at_ms)
-        with told(_event(caller, group, GroupChange.ROLE, after, now_ms), deps.work) as event:
+        with told(_event(caller, group, GroupChange.ROLE, after, now), deps.work) as event:
             deps.changes.set_role(id, member, body.role, by=None, event=event)
         return _shown_member(after)
 
@@ -274,19 +275,19 @@ def put_member(
 
 
 def remove_member(
-    request: AppRequest, id: GroupId, account: AccountId, *, now_ms: int, deps: AppGroupDependencies
+    request: AppRequest, id: GroupId, account: AccountId, *, now: Instant, deps: AppGroupDependencies
 ) -> None:
     """Remove a member. An account that is no member counts as removed.
 
     Raises ProtocolError not_found, and the errors of `identify`.
     """
-    caller, _, _ = own(request, id, now_ms, deps)
+    caller, _, _ = own(request, id, now, deps)
 
     def attempt() -> None:
-        group, ties = deps.groups.ties(id, [account], now_seconds=now_ms // 1000)
+        group, ties = deps.groups.ties(id, [account], now_seconds=now.seconds)
         group, member = _live(group), ties[account].member
         if member is not None:
-            with told(_event(caller, group, GroupChange.REMOVED, member, now_ms), deps.work) as event:
+            with told(_event(caller, group, GroupChange.REMOVED, member, now), deps.work) as event:
                 deps.changes.remove(id, member, by=None, event=event)
 
     decided(attempt)
@@ -295,10 +296,10 @@ def remove_member(
 # Shared with rosters
 
 
-def own(request: AppRequest, id: GroupId, now_ms: int, deps: AppGroupDependencies) -> tuple[AppCaller, Group, AppTie]:
+def own(request: AppRequest, id: GroupId, now: Instant, deps: AppGroupDependencies) -> tuple[AppCaller, Group, AppTie]:
     """Identify the caller and return its group. Raises ProtocolError not_found, and the errors of `identify`."""
     wanted = Wanted(group=id)
-    caller = identify(request, wanted, scope="group", audience=deps.audience, now_ms=now_ms, view=deps.view)
+    caller = identify(request, wanted, scope="group", audience=deps.audience, now=now, view=deps.view)
     group, tie = own_group(caller)
     return caller, group, tie
 
@@ -311,10 +312,10 @@ def own_group(caller: AppCaller) -> tuple[Group, AppTie]:
     return _live(group), tie
 
 
-def pay(caller: AppCaller, group: Group, change: GroupChange, now_ms: int, deps: AppGroupDependencies) -> None:
+def pay(caller: AppCaller, group: Group, change: GroupChange, now: Instant, deps: AppGroupDependencies) -> None:
     """Charge a change to the quotas if all members get an event. Raises ProtocolError quota_exceeded."""
     if is_for_all(group, change):
-        deps.quotas.take(caller.app, weight(group), test=caller.key.test, now_seconds=now_ms // 1000)
+        deps.quotas.take(caller.app, weight(group), test=caller.key.test, now_seconds=now.seconds)
 
 
 def weight(group: Group) -> int:
@@ -383,12 +384,12 @@ def actor_of(app: App) -> Actor:
     return Actor(app.sender, None)
 
 
-def _event(caller: AppCaller, group: Group, change: GroupChange, member: Member, now_ms: int) -> GroupEvent:
+def _event(caller: AppCaller, group: Group, change: GroupChange, member: Member, now: Instant) -> GroupEvent:
     return new_event(
         group.id,
         change,
         actor_of(caller.app),
-        now_ms=now_ms,
+        now=now,
         subject=member.account,
         role=member.role,
         name=group.name if change is GroupChange.JOINED else None,

@@ -10,6 +10,7 @@ from sandes.apps.quotas import Window
 from sandes.apps.templates import CODE, check_variables, render, sms_segments
 from sandes.cursors import cursor, position
 from sandes.identity.apps import AppRequest, identify
+from sandes.model.instant import Instant
 from sandes.model.template import LANGUAGES, Template
 from sandes.protocol import app_api
 from sandes.protocol.errors import ErrorCode, ProtocolError
@@ -19,13 +20,13 @@ _TEMPLATES = "templates"
 
 
 def templates(
-    request: AppRequest, *, after: str | None, limit: int, now_ms: int, deps: AppsDependencies
+    request: AppRequest, *, after: str | None, limit: int, now: Instant, deps: AppsDependencies
 ) -> app_api.TemplateList:
     """Return a page of the newest versions, by name, with one query.
 
     Raises ProtocolError invalid_cursor, and the errors of `identify`.
     """
-    caller = identify(request, Wanted(), scope=None, audience=deps.audience, now_ms=now_ms, view=deps.view)
+    caller = identify(request, Wanted(), scope=None, audience=deps.audience, now=now, view=deps.view)
     app = caller.app.id
     start = position(after, owner=app, of=_TEMPLATES, pepper=deps.pepper) if after is not None else None
     found, last = deps.view.apps.templates_page(app, after=start, limit=limit)
@@ -36,14 +37,14 @@ def templates(
 
 
 def preview(
-    request: AppRequest, name: str, body: app_api.PreviewTemplate, *, now_ms: int, deps: AppsDependencies
+    request: AppRequest, name: str, body: app_api.PreviewTemplate, *, now: Instant, deps: AppsDependencies
 ) -> app_api.Preview:
     """Render a template. The code of an OTP template is shown as eights.
 
     Raises ProtocolError not_found, template_variables, and the errors of `identify`.
     """
     wanted = Wanted(template=(name, body.version))
-    caller = identify(request, wanted, scope=None, audience=deps.audience, now_ms=now_ms, view=deps.view)
+    caller = identify(request, wanted, scope=None, audience=deps.audience, now=now, view=deps.view)
     template = caller.facts.template
     if template is None:
         raise ProtocolError(ErrorCode.NOT_FOUND)
@@ -60,14 +61,14 @@ def preview(
     )
 
 
-def usage(request: AppRequest, *, now_ms: int, deps: AppsDependencies) -> app_api.Usage:
+def usage(request: AppRequest, *, now: Instant, deps: AppsDependencies) -> app_api.Usage:
     """Return the part of the quotas that functions have taken, for the caller's kind of keys.
 
     Each function takes a share at a time, so the result may be more than the app has sent. Raises ProtocolError like
     `identify`.
     """
-    caller = identify(request, Wanted(), scope=None, audience=deps.audience, now_ms=now_ms, view=deps.view)
-    minute, day = deps.quotas.usage(caller.app, test=caller.key.test, now_seconds=now_ms // 1000)
+    caller = identify(request, Wanted(), scope=None, audience=deps.audience, now=now, view=deps.view)
+    minute, day = deps.quotas.usage(caller.app, test=caller.key.test, now_seconds=now.seconds)
     return app_api.Usage(mode=caller.app.mode, test=caller.key.test, per_minute=_quota(minute), per_day=_quota(day))
 
 

@@ -48,6 +48,7 @@ from sandes.groups.group_events import all_told, new_event
 from sandes.identity.apps import AppCaller, AppRequest
 from sandes.model.group import MAX_ADMINS, Actor, Group, Role
 from sandes.model.ids import AccountId, GroupId, new_one_time_id
+from sandes.model.instant import Instant
 from sandes.model.roster import Change, Roster, RosterFault
 from sandes.protocol import app_groups_api
 from sandes.protocol.errors import ErrorCode, ProtocolError, invalid
@@ -71,7 +72,7 @@ def put(
     body: app_groups_api.PutRoster,
     version: int | None,
     *,
-    now_ms: int,
+    now: Instant,
     deps: AppGroupDependencies,
 ) -> app_groups_api.Roster:
     """Compare a roster with the members, and make or queue the changes unless it is a dry run.
@@ -86,7 +87,7 @@ def put(
         raise invalid(ErrorCode.TOO_LARGE, "/members", f"at_most_{app_groups_api.MAX_ROSTER_ROWS}_rows")
     if len(request.signed.body) > app_groups_api.MAX_ROSTER_BYTES:
         raise invalid(ErrorCode.TOO_LARGE, "", f"at_most_{app_groups_api.MAX_ROSTER_BYTES}_bytes")
-    caller, group, _ = own(request, id, now_ms, deps)
+    caller, group, _ = own(request, id, now, deps)
     fingerprint = request.body_fingerprint(deps.pepper)
     if not body.dry_run and (stands := deps.rosters.read(id)):
         if _is_repetition(stands, version, request.body_fingerprint(deps.pepper, stands.fingerprint)):
@@ -94,7 +95,7 @@ def put(
         if stands.state == "applying":
             raise ProtocolError(ErrorCode.ROSTER_BUSY)
     check_version(version, group)
-    found = _Comparing(caller, group, now_ms, deps).compare(body.members)
+    found = _Comparing(caller, group, now, deps).compare(body.members)
     roster = Roster(
         group=id,
         id=new_one_time_id(),
@@ -104,18 +105,18 @@ def put(
         counts=found.counts,
         faults=found.faults[: app_groups_api.MAX_SHOWN_FAULTS],
         done=0,
-        started_at_ms=now_ms,
+        started_at_ms=now.ms,
     )
     if body.dry_run:
         return shown(roster).model_copy(update={"state": "checked", "started_at": None})
     if found.changes:
-        pay(caller, group, GroupChange.MEMBERS, now_ms, deps)
-    return shown(_Starting(actor_of(caller.app), group, roster, now_ms, deps).start(found.changes))
+        pay(caller, group, GroupChange.MEMBERS, now, deps)
+    return shown(_Starting(actor_of(caller.app), group, roster, now, deps).start(found.changes))
 
 
-def state(request: AppRequest, id: GroupId, *, now_ms: int, deps: AppGroupDependencies) -> app_groups_api.Roster:
+def state(request: AppRequest, id: GroupId, *, now: Instant, deps: AppGroupDependencies) -> app_groups_api.Roster:
     """Return the progress of the last roster. Raises ProtocolError not_found, and the errors of `identify`."""
-    own(request, id, now_ms, deps)
+    own(request, id, now, deps)
     roster = deps.rosters.read(id)
     return shown(roster) if roster else app_groups_api.Roster(state="none")
 
@@ -135,10 +136,10 @@ class _Comparing:
     people.
     """
 
-    def __init__(self, caller: AppCaller, group: Group, now_ms: int, deps: AppGroupDependencies) -> None:
+    def __init__(self, caller: AppCaller, group: Group, now: Instant, deps: AppGroupDependencies) -> None:
         self._caller = caller
         self._group = group
-        self._now_seconds = now_ms // 1000
+        self._now_seconds = now.seconds
         self._deps = deps
 
     def compare(self, rows: Sequence[app_groups_api.RosterRow]) -> Difference:
@@ -221,11 +222,11 @@ class _Comparing:
 class _Starting:
     """Makes the changes of one roster if they are few, and queues them otherwise."""
 
-    def __init__(self, actor: Actor, group: Group, roster: Roster, now_ms: int, deps: AppGroupDependencies) -> None:
+    def __init__(self, actor: Actor, group: Group, roster: Roster, now: Instant, deps: AppGroupDependencies) -> None:
         self._actor = actor
         self._group = group
         self._roster = roster
-        self._now_ms = now_ms
+        self._now = now
         self._deps = deps
 
     def start(self, changes: Sequence[Change]) -> Roster:
@@ -234,8 +235,8 @@ class _Starting:
             if len(changes) > AT_ONCE:
                 return self._queue(changes)
             accounts = [change.account for change in changes]
-            _, ties = self._deps.groups.ties(self._group.id, accounts, now_seconds=self._now_ms // 1000)
-            together = together_of(changes, ties, version=self._group.version, now_ms=self._now_ms)
+            _, ties = self._deps.groups.ties(self._group.id, accounts, now_seconds=self._now.seconds)
+            together = together_of(changes, ties, version=self._group.version, now=self._now)
             if together.operations(self._group) + len(changes) > MOST_OPERATIONS:
                 return self._queue(changes)
             return self._make(changes, together)
@@ -244,19 +245,19 @@ class _Starting:
 
     def _make(self, changes: Sequence[Change], together: Together) -> Roster:
         """Make all changes in one transaction, including their events."""
-        done = replace(self._roster, state="done", done=len(changes), made=len(changes), finished_at_ms=self._now_ms)
+        done = replace(self._roster, state="done", done=len(changes), made=len(changes), finished_at_ms=self._now.ms)
         putting = self._deps.rosters.putting(done)
         if not changes:
             self._deps.changes.unchanged(self._group, beside=[putting])
             return done
-        events = [event_of(self._group, change, self._actor, now_ms=self._now_ms) for change in changes]
-        events.append(new_event(self._group.id, GroupChange.MEMBERS, self._actor, now_ms=self._now_ms))
+        events = [event_of(self._group, change, self._actor, now=self._now) for change in changes]
+        events.append(new_event(self._group.id, GroupChange.MEMBERS, self._actor, now=self._now))
         with all_told(events, self._deps.work):
             self._deps.changes.together(
                 self._group,
                 together,
                 version=self._group.version,
-                now_seconds=self._now_ms // 1000,
+                now_seconds=self._now.seconds,
                 events=events,
                 beside=[putting],
             )
@@ -269,7 +270,7 @@ class _Starting:
             raise ValueError("a group of no app")
         sealed = self._deps.pepper.seal(encode_changes(changes), object_owner(roster.id))
         self._deps.objects.put(object_name(app, roster.group, roster.id), io.BytesIO(sealed))
-        entry = job(app, roster.group, roster.id, until=self._now_ms // 1000 + ORPHAN_SECONDS)
+        entry = job(app, roster.group, roster.id, until=self._now.seconds + ORPHAN_SECONDS)
         self._deps.roster_work.send(entry, delay_seconds=START_AFTER_SECONDS)
         self._deps.changes.unchanged(self._group, beside=[self._deps.rosters.putting(roster)])
         return roster
@@ -278,15 +279,15 @@ class _Starting:
         """Return a repetition's roster, or raise the reason why the group or its roster changed since the
         comparison.
         """
-        now = self._deps.groups.read(self._group.id)
-        if now is None or not now.live:
+        group = self._deps.groups.read(self._group.id)
+        if group is None or not group.live:
             raise ProtocolError(ErrorCode.NOT_FOUND)
         stands = self._deps.rosters.read(self._group.id)
         if stands and _is_repetition(stands, self._roster.version, self._roster.fingerprint):
             return stands
         if stands and stands.state == "applying":
             raise ProtocolError(ErrorCode.ROSTER_BUSY)
-        if now.version == self._group.version:  # the group is unchanged, so somebody's verification has ended
+        if group.version == self._group.version:  # the group is unchanged, so somebody's verification has ended
             raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1)
         raise ProtocolError(ErrorCode.PRECONDITION_FAILED)
 

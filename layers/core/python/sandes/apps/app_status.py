@@ -14,6 +14,7 @@ from sandes.apps.app_events import message_event, tell_webhooks
 from sandes.model.app import App
 from sandes.model.delivery import AppMessage, Status
 from sandes.model.ids import AccountId, AppId, MessageId
+from sandes.model.instant import Instant
 from sandes.ports.queues import Queue
 from sandes.store.apps import AppStore
 from sandes.store.deliveries import HOUR_SECONDS, MESSAGE_KEEP_SECONDS, DeliveryStore
@@ -32,13 +33,13 @@ class StatusDependencies:
 
 
 def take_receipt(
-    app_id: AppId, reader: AccountId, to: Status, ids: Sequence[MessageId], *, now_ms: int, deps: StatusDependencies
+    app_id: AppId, reader: AccountId, to: Status, ids: Sequence[MessageId], *, now: Instant, deps: StatusDependencies
 ) -> None:
     """Record the receipt for those of `ids` that were sent to `reader` and have a lower status. Ignore all others.
 
     An expired message stays expired, because the app has been told so.
     """
-    now_seconds = now_ms // 1000
+    now_seconds = now.seconds
     moving = [
         message
         for message in deps.deliveries.messages(app_id, ids, now_seconds=now_seconds)
@@ -47,17 +48,17 @@ def take_receipt(
     app = deps.apps.read(app_id) if moving else None
     if app is None:
         return
-    _move(app, moving, to, now_ms=now_ms, deps=deps)
+    _move(app, moving, to, now=now, deps=deps)
 
 
-def expire_due(*, now_ms: int, deps: StatusDependencies, elapsed: Callable[[], float]) -> int:
+def expire_due(*, now: Instant, deps: StatusDependencies, elapsed: Callable[[], float]) -> int:
     """Expire the messages that are due, and return their number. Stop after 20 seconds; the next call continues.
 
     It begins where the last sweep ended, and at least a day earlier, because the index may show rows late. A paused
     schedule therefore loses nothing until the rows themselves expire, 30 days after their deadline. Concurrent calls
     are harmless.
     """
-    began, moved, now_seconds = elapsed(), 0, now_ms // 1000
+    began, moved, now_seconds = elapsed(), 0, now.seconds
     this_hour = now_seconds // HOUR_SECONDS
     noted = deps.deliveries.swept_before()
     oldest = (now_seconds - MESSAGE_KEEP_SECONDS) // HOUR_SECONDS
@@ -70,7 +71,7 @@ def expire_due(*, now_ms: int, deps: StatusDependencies, elapsed: Callable[[], f
                 apps[app_id] = deps.apps.read(app_id)
             if app := apps[app_id]:
                 taken_ms = int((elapsed() - began) * 1000)  # the id of an event contains its time
-                _move(app, messages, Status.EXPIRED, now_ms=now_ms + taken_ms, deps=deps)
+                _move(app, messages, Status.EXPIRED, now=Instant(now.ms + taken_ms), deps=deps)
             moved += len(messages)
             late = elapsed() - began > SWEEP_SECONDS
             if late:
@@ -93,12 +94,12 @@ def _slices(pages: Iterable[Sequence[AppMessage]]) -> Iterator[tuple[AppId, Sequ
                 yield app, of_app[start : start + SLICE]
 
 
-def _move(app: App, messages: Sequence[AppMessage], to: Status, *, now_ms: int, deps: StatusDependencies) -> None:
-    events = [message_event(message, to, now_ms=now_ms) for message in messages]
+def _move(app: App, messages: Sequence[AppMessage], to: Status, *, now: Instant, deps: StatusDependencies) -> None:
+    events = [message_event(message, to, now=now) for message in messages]
     tell_webhooks(app, events, deps.webhook_queue)
     for message, event in zip(messages, events, strict=True):
         below = Status.DELIVERED if to is Status.EXPIRED else to
-        moving = deps.deliveries.advancing(message.app, message.id, to, now_ms=now_ms, below=below)
+        moving = deps.deliveries.advancing(message.app, message.id, to, now_ms=now.ms, below=below)
         try:
             deps.deliveries.write([moving, deps.deliveries.recording(event)])
         except ConditionFailed:

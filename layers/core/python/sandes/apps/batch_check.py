@@ -24,6 +24,7 @@ from sandes.csv_files import UnreadableFile
 from sandes.model.app import App
 from sandes.model.batch import Batch, Chunk, Entry, Fault, Rows
 from sandes.model.ids import AccountId, new_one_time_id
+from sandes.model.instant import Instant
 from sandes.model.template import Template
 from sandes.ports.objects import ObjectChanged, ObjectMissing
 from sandes.protocol import app_api
@@ -41,7 +42,7 @@ MAX_FAULTY_ROWS = 10_000
 _FAULTS_AT_ONCE = 100
 
 
-def check(batch: Batch, app: App, *, now_ms: int, deps: BatchDependencies) -> None:
+def check(batch: Batch, app: App, *, now: Instant, deps: BatchDependencies) -> None:
     """Check all rows and set the batch to `checked`, `sending`, `completed` (without valid rows) or `failed`.
 
     It may run again, or twice concurrently: the first to end decides. Raises StoreUnavailable.
@@ -55,7 +56,7 @@ def check(batch: Batch, app: App, *, now_ms: int, deps: BatchDependencies) -> No
         failure: tuple[str, Fault | None] | None = None
         try:
             checking.run()
-            _still_time(content, now_ms, deps)
+            _still_time(content, now, deps)
         except UnreadableFile as unreadable:
             failure = ErrorCode.UPLOAD_INVALID, unreadable.fault
         except ObjectMissing:
@@ -70,32 +71,32 @@ def check(batch: Batch, app: App, *, now_ms: int, deps: BatchDependencies) -> No
             file.seek(0)
             deps.objects.put(rows_name(batch, rows.check), file)
     if failure is not None:
-        _fail(batch, app, failure, rows, now_ms=now_ms, deps=deps)
-    elif not _move(batch, app, rows, now_ms=now_ms, deps=deps):
+        _fail(batch, app, failure, rows, now=now, deps=deps)
+    elif not _move(batch, app, rows, now=now, deps=deps):
         deps.objects.delete(rows_name(batch, rows.check))
 
 
-def _still_time(content: app_api.Content, now_ms: int, deps: BatchDependencies) -> None:
+def _still_time(content: app_api.Content, now: Instant, deps: BatchDependencies) -> None:
     """Check the deadline. Raises ProtocolError if the message would expire before it is sent."""
-    deadline_of(content, now_seconds=now_ms // 1000, max_expiry_seconds=deps.apps.max_expiry_seconds)
+    deadline_of(content, now_seconds=now.seconds, max_expiry_seconds=deps.apps.max_expiry_seconds)
 
 
-def _move(batch: Batch, app: App, rows: Rows, *, now_ms: int, deps: BatchDependencies) -> bool:
+def _move(batch: Batch, app: App, rows: Rows, *, now: Instant, deps: BatchDependencies) -> bool:
     """Change the batch's state. Return False if the batch has changed or was cancelled meanwhile, or has failed."""
     if not batch.dry_run and not rows.valid:
         done = replace(batch, state="completed", rows=rows)
-        operation = deps.store.checked(batch, "completed", rows, now_ms=now_ms)
-        return conclude(app, done, operation, now_ms=now_ms, deps=deps)
+        operation = deps.store.checked(batch, "completed", rows, now_ms=now.ms)
+        return conclude(app, done, operation, now=now, deps=deps)
     operations: list[Operation] = [
-        deps.store.checked(batch, "checked" if batch.dry_run else "sending", rows, now_ms=now_ms)
+        deps.store.checked(batch, "checked" if batch.dry_run else "sending", rows, now_ms=now.ms)
     ]
     if not batch.dry_run:
-        operations.append(deps.apps.quotas.taking_day(app, rows.valid, test=batch.test, now_seconds=now_ms // 1000))
+        operations.append(deps.apps.quotas.taking_day(app, rows.valid, test=batch.test, now_seconds=now.seconds))
     try:
         deps.store.write(operations)
     except ConditionFailed as failed:
         if failed.row(BATCH_STATE) is None:  # the batch itself would have changed, so the day's quota is used up
-            _fail(batch, app, (ErrorCode.QUOTA_EXCEEDED, None), rows, now_ms=now_ms, deps=deps)
+            _fail(batch, app, (ErrorCode.QUOTA_EXCEEDED, None), rows, now=now, deps=deps)
         return False
     return True
 
@@ -106,13 +107,13 @@ def _fail(
     failure: tuple[str, Fault | None],
     rows: Rows,
     *,
-    now_ms: int,
+    now: Instant,
     deps: BatchDependencies,
 ) -> None:
     code, reason = failure
     failed = replace(batch, state="failed", rows=rows, failure=str(code))
-    operation = deps.store.failing(batch, str(code), reason=reason, rows=rows, now_ms=now_ms)
-    conclude(app, failed, operation, now_ms=now_ms, deps=deps)
+    operation = deps.store.failing(batch, str(code), reason=reason, rows=rows, now_ms=now.ms)
+    conclude(app, failed, operation, now=now, deps=deps)
 
 
 @dataclass(slots=True)

@@ -32,6 +32,7 @@ from sandes.model.delivery import AppMessage, Status
 from sandes.model.device import Routes
 from sandes.model.envelope import Envelope
 from sandes.model.ids import AccountId, MessageId, parse_app
+from sandes.model.instant import Instant
 from sandes.model.template import Template
 from sandes.protocol import app_api
 from sandes.protocol.errors import ProtocolError
@@ -56,21 +57,21 @@ _MAX_TRANSACTION_BYTES = 2_000_000
 """DynamoDB's limits of a transaction. The size is halved to leave room for keys."""
 
 
-def work(queued: Mapping[str, Any], *, now_ms: int, deps: BatchDependencies) -> str:
+def work(queued: Mapping[str, Any], *, now: Instant, deps: BatchDependencies) -> str:
     """Process an entry of the queue, and return the outcome for the log. Raises StoreUnavailable."""
     if "chunk" in queued:
-        return run_chunk(queued, now_ms=now_ms, deps=deps)
+        return run_chunk(queued, now=now, deps=deps)
     app, batch, _ = deps.store.with_app(
-        parse_app(queued["app"]), queued["batch"], chunk=None, apps=deps.apps.view.apps, now_seconds=now_ms // 1000
+        parse_app(queued["app"]), queued["batch"], chunk=None, apps=deps.apps.view.apps, now_seconds=now.seconds
     )
     if batch is None or app is None or queued["commit"] not in batch.commits:
-        if now_ms // 1000 > queued["until"]:
+        if now.seconds > queued["until"]:
             return "orphan"
         deps.queue.send(dict(queued), delay_seconds=_NOT_YET_SECONDS)
         return "not_yet"
     if batch.state == "checking":
-        check(batch, app, now_ms=now_ms, deps=deps)
-        batch = deps.store.read(app.id, batch.id, now_seconds=now_ms // 1000) or batch
+        check(batch, app, now=now, deps=deps)
+        batch = deps.store.read(app.id, batch.id, now_seconds=now.seconds) or batch
     if batch.state != "checking" and "next" not in queued:
         deps.objects.delete(file_name(batch))
     if batch.state == "sending" and batch.rows:
@@ -88,7 +89,7 @@ def _queue_chunks(queued: Mapping[str, Any], app: App, batch: Batch, rows: Rows,
         deps.queue.send({**queued, "next": first + count}, delay_seconds=MINUTE)
 
 
-def run_chunk(queued: Mapping[str, Any], *, now_ms: int, deps: BatchDependencies) -> str:
+def run_chunk(queued: Mapping[str, Any], *, now: Instant, deps: BatchDependencies) -> str:
     """Send the rows of one chunk and count them once. Return the outcome for the log.
 
     For a cancelled batch, the rows that an earlier run has sent are counted. Raises StoreUnavailable.
@@ -99,16 +100,16 @@ def run_chunk(queued: Mapping[str, Any], *, now_ms: int, deps: BatchDependencies
         queued["batch"],
         chunk=chunk.number,
         apps=deps.apps.view.apps,
-        now_seconds=now_ms // 1000,
+        now_seconds=now.seconds,
     )
     if batch is None or app is None or batch.rows is None or batch.sending_since_ms is None:
         return "gone"
     if not counted and batch.state in {"sending", "cancelled"}:
-        if batch.state == "sending" and not _may_send(queued, app, batch, chunk, now_ms=now_ms, deps=deps):
+        if batch.state == "sending" and not _may_send(queued, app, batch, chunk, now=now, deps=deps):
             return "paced"
         sealed = deps.objects.part(rows_name(batch, batch.rows.check), chunk.at, chunk.bytes)
         entries = open_entries(sealed, batch, batch.rows.check, chunk.number, pepper=deps.apps.pepper)
-        sending = _Sending(app, batch, now_ms, deps)
+        sending = _Sending(app, batch, now, deps)
         stored = sending.send(entries) if batch.state == "sending" else sending.sent_before(entries)
         failed = sum(message.status is Status.FAILED for message in stored)
         operations = deps.store.finishing_chunk(batch, chunk.number, sent=len(stored) - failed, failed=failed)
@@ -116,17 +117,17 @@ def run_chunk(queued: Mapping[str, Any], *, now_ms: int, deps: BatchDependencies
             deps.store.write(operations)
         except ConditionFailed:
             counted = True
-    _complete_if_done(app, batch, now_ms, deps)
+    _complete_if_done(app, batch, now, deps)
     return "counted_before" if counted else batch.state
 
 
 def _may_send(
-    queued: Mapping[str, Any], app: App, batch: Batch, chunk: Chunk, *, now_ms: int, deps: BatchDependencies
+    queued: Mapping[str, Any], app: App, batch: Batch, chunk: Chunk, *, now: Instant, deps: BatchDependencies
 ) -> bool:
     """Tell whether the chunk fits into the app's minute. If it does not, queue it for the next minute."""
     rows = min(chunk.rows, batch_pace(app, test=batch.test))  # the quota may have been lowered since the chunk was made
     try:
-        deps.apps.quotas.take_minute(app, rows, test=batch.test, now_seconds=now_ms // 1000)
+        deps.apps.quotas.take_minute(app, rows, test=batch.test, now_seconds=now.seconds)
     except ProtocolError as refused:
         spread = random.randrange(_SPREAD_SECONDS)  # noqa: S311  # jitter
         deps.queue.send(dict(queued), delay_seconds=(refused.retry_after_seconds or MINUTE) + spread)
@@ -134,16 +135,16 @@ def _may_send(
     return True
 
 
-def _complete_if_done(app: App, batch: Batch, now_ms: int, deps: BatchDependencies) -> None:
+def _complete_if_done(app: App, batch: Batch, now: Instant, deps: BatchDependencies) -> None:
     """Complete the batch after its last chunk. Any chunk that comes again does the same, in case the first attempt
     failed.
     """
-    now = deps.store.read(app.id, batch.id, now_seconds=now_ms // 1000)
-    if now is None or now.state != "sending" or now.rows is None or now.done < now.rows.valid:
+    current = deps.store.read(app.id, batch.id, now_seconds=now.seconds)
+    if current is None or current.state != "sending" or current.rows is None or current.done < current.rows.valid:
         return
-    operation = deps.store.completing(now, now_ms=now_ms)
-    if conclude(app, replace(now, state="completed"), operation, now_ms=now_ms, deps=deps):
-        deps.objects.delete(rows_name(now, now.rows.check))
+    operation = deps.store.completing(current, now_ms=now.ms)
+    if conclude(app, replace(current, state="completed"), operation, now=now, deps=deps):
+        deps.objects.delete(rows_name(current, current.rows.check))
 
 
 @dataclass(slots=True)
@@ -161,7 +162,7 @@ class _Outgoing:
 class _Sending:
     app: App
     batch: Batch
-    now_ms: int
+    now: Instant
     deps: BatchDependencies
 
     def send(self, entries: Sequence[Entry]) -> list[AppMessage]:
@@ -177,23 +178,23 @@ class _Sending:
 
     def sent_before(self, entries: Sequence[Entry]) -> list[AppMessage]:
         ids = [self._id(entry) for entry in entries]
-        return self.deps.apps.view.deliveries.messages(self.app.id, ids, now_seconds=self.now_ms // 1000)
+        return self.deps.apps.view.deliveries.messages(self.app.id, ids, now_seconds=self.now.seconds)
 
     def _id(self, entry: Entry) -> MessageId:
         return message_id(self.batch, entry.row)
 
     def _goes_on(self) -> bool:
-        now = self.deps.store.read(self.app.id, self.batch.id, now_seconds=self.now_ms // 1000)
-        return now is not None and now.state == "sending"
+        current = self.deps.store.read(self.app.id, self.batch.id, now_seconds=self.now.seconds)
+        return current is not None and current.state == "sending"
 
     def _compose(self, entries: Sequence[Entry]) -> list[_Outgoing]:
         """Compose the messages. One read finds the accounts of numbers, another one the devices of all accounts."""
-        apps, now_seconds = self.deps.apps, self.now_ms // 1000
+        apps, now_seconds = self.deps.apps, self.now.seconds
         content = open_content(self.batch, apps.pepper)
         template = None
         if content.template is not None:
             template = apps.view.apps.template(self.app.id, content.template, content.version)
-        started = (self.batch.sending_since_ms or self.now_ms) // 1000
+        started = (self.batch.sending_since_ms or self.now.ms) // 1000
         deadline = deadline_of(content, now_seconds=started, max_expiry_seconds=apps.max_expiry_seconds)
         indexes = {entry.phone: apps.pepper.index("phone", entry.phone) for entry in entries if entry.phone}
         known = self.deps.directory.accounts_of_phones([*indexes.values()]) if indexes else {}
@@ -215,7 +216,7 @@ class _Sending:
         *,
         deadline: int,
     ) -> _Outgoing:
-        over = deadline <= self.now_ms // 1000
+        over = deadline <= self.now.seconds
         made = compose(
             write(*text, entry.variables, deadline=deadline),
             app=self.app,
@@ -225,13 +226,13 @@ class _Sending:
             test=self.batch.test,
             sender_hash=self.deps.apps.sender_hash,
             service_keys=self.deps.apps.service_keys,
-            now_ms=self.now_ms,
+            now=self.now,
             client_ref=entry.client_ref,
             batch=self.batch.id,
             magic=cast("Outcome | None", entry.magic),
         )
         if over:
-            times = {Status.ACCEPTED: self.now_ms, Status.FAILED: self.now_ms}
+            times = {Status.ACCEPTED: self.now.ms, Status.FAILED: self.now.ms}
             message = replace(made.message, status=Status.FAILED, failure=EXPIRED, times_ms=times)
             made = Composed(message, [])
         deliveries = self.deps.apps.view.deliveries
@@ -266,10 +267,10 @@ class _Sending:
 
     def _tell(self, final: Sequence[_Outgoing]) -> None:
         """Add the events of messages that have a final status already, and queue them for webhooks."""
-        events, now_ms = [], max(self.now_ms, self.deps.clock_ms())
+        events, now = [], max(self.now, self.deps.clock())
         for row in final:
             message = row.made.message
-            event = message_event(message, message.status, now_ms=now_ms, failure=message.failure)
+            event = message_event(message, message.status, now=now, failure=message.failure)
             row.others.append(self.deps.apps.view.deliveries.recording(event))
             events.append(event)
         tell_webhooks(self.app, events, self.deps.apps.webhook_queue)
@@ -282,7 +283,7 @@ class _Sending:
         """
         unseen = [(message, routes) for message, routes in stand if message.status < Status.SENT]
         rows = [row for message, _ in unseen for row in message.envelopes.rows]
-        waiting = self.deps.apps.inbox.waiting(rows, now_seconds=self.now_ms // 1000) if rows else []
+        waiting = self.deps.apps.inbox.waiting(rows, now_seconds=self.now.seconds) if rows else []
         by_row = {(envelope.inbox, envelope.id): envelope for envelope in waiting}
         return [
             (message, [by_row[row] for row in message.envelopes.rows if row in by_row], routes)
@@ -292,11 +293,11 @@ class _Sending:
     def _push(self, pushed: Sequence[tuple[AppMessage, Sequence[Envelope], Routes | None]]) -> None:
         ready = [(message, envelopes, routes) for message, envelopes, routes in pushed if envelopes and routes]
         posted = self.deps.apps.push.many(
-            [(envelopes, routes) for _, envelopes, routes in ready], now_seconds=self.now_ms // 1000
+            [(envelopes, routes) for _, envelopes, routes in ready], now_seconds=self.now.seconds
         )
         for (message, _, _), sockets in zip(ready, posted, strict=True):
             if sockets:
-                self.deps.apps.view.deliveries.advance(self.app.id, message.id, Status.SENT, now_ms=self.now_ms)
+                self.deps.apps.view.deliveries.advance(self.app.id, message.id, Status.SENT, now_ms=self.now.ms)
 
 
 def _there(rows: Sequence[_Outgoing], failed: ConditionFailed) -> dict[int, AppMessage | None]:

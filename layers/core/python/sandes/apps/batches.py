@@ -27,6 +27,7 @@ from sandes.model.app import App
 from sandes.model.batch import Batch, Chunk, Fault
 from sandes.model.delivery import Status
 from sandes.model.ids import MessageId, app_text, base64url_text, message_text, new_message_id
+from sandes.model.instant import Instant
 from sandes.ports.objects import Objects
 from sandes.ports.queues import Queue
 from sandes.protocol import app_api
@@ -59,7 +60,7 @@ _READ_MESSAGES = 100
 
 @dataclass(frozen=True, slots=True)
 class BatchDependencies:
-    """Holds the dependencies. `clock_ms` gives the time of events, whose ids sort by time, since a batch takes
+    """Holds the dependencies. `clock` gives the time of events, whose ids sort by time, since a batch takes
     minutes.
     """
 
@@ -68,10 +69,10 @@ class BatchDependencies:
     store: BatchStore
     objects: Objects
     queue: Queue
-    clock_ms: Callable[[], int]
+    clock: Callable[[], Instant]
 
 
-def create(request: AppRequest, body: app_api.NewBatch, *, now_ms: int, deps: BatchDependencies) -> app_api.Batch:
+def create(request: AppRequest, body: app_api.NewBatch, *, now: Instant, deps: BatchDependencies) -> app_api.Batch:
     """Create a batch and start it if the request has its rows, or else return an address for its file.
 
     A repetition gets the current state of the batch, with a new address while it can be used. Raises ProtocolError
@@ -79,10 +80,10 @@ def create(request: AppRequest, body: app_api.NewBatch, *, now_ms: int, deps: Ba
     """
     apps = deps.apps
     wanted = Wanted(template=(body.template, body.version) if body.template else None)
-    caller = identify(request, wanted, scope="batch", audience=apps.audience, now_ms=now_ms, view=apps.view)
+    caller = identify(request, wanted, scope="batch", audience=apps.audience, now=now, view=apps.view)
     for name in request.request_hashes(apps.pepper):
-        if stands := deps.store.read(caller.app.id, name, now_seconds=now_ms // 1000):
-            return _repeated(stands, request.body_fingerprint(apps.pepper, stands.fingerprint), now_ms, deps)
+        if stands := deps.store.read(caller.app.id, name, now_seconds=now.seconds):
+            return _repeated(stands, request.body_fingerprint(apps.pepper, stands.fingerprint), now, deps)
     id, fingerprint = request.request_hash(apps.pepper), request.body_fingerprint(apps.pepper)
     batch = Batch(
         app=caller.app.id,
@@ -90,31 +91,31 @@ def create(request: AppRequest, body: app_api.NewBatch, *, now_ms: int, deps: Ba
         test=caller.key.test,
         state="checking" if body.rows else "open",
         source=body.upload or "inline",
-        content=_seal_content(caller, body, id, now_ms, deps),
+        content=_seal_content(caller, body, id, now, deps),
         fingerprint=fingerprint,
         client_ref=body.client_ref,
-        created_at_ms=now_ms,
-        expires_at=now_ms // 1000 + BATCH_KEEP_SECONDS,
+        created_at_ms=now.ms,
+        expires_at=now.seconds + BATCH_KEEP_SECONDS,
         commits={id: fingerprint} if body.rows else {},
     )
     if body.rows:
         lines = b"".join(row.model_dump_json(exclude_none=True).encode() + b"\n" for row in body.rows)
         deps.objects.put(file_name(batch), io.BytesIO(apps.pepper.seal(lines, id.encode())))
-        _queue_start(batch, id, now_ms, deps)
+        _queue_start(batch, id, now, deps)
     if not deps.store.create(batch):
-        stands = deps.store.read(caller.app.id, id, now_seconds=now_ms // 1000)
+        stands = deps.store.read(caller.app.id, id, now_seconds=now.seconds)
         if stands is None:
             raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1)
-        return _repeated(stands, fingerprint, now_ms, deps)
-    return _shown(batch, upload=_upload(batch, now_ms, deps))
+        return _repeated(stands, fingerprint, now, deps)
+    return _shown(batch, upload=_upload(batch, now, deps))
 
 
-def _seal_content(caller: AppCaller, body: app_api.NewBatch, id: str, now_ms: int, deps: BatchDependencies) -> bytes:
+def _seal_content(caller: AppCaller, body: app_api.NewBatch, id: str, now: Instant, deps: BatchDependencies) -> bytes:
     """Encrypt the content as it will be sent, with the version of the template that is approved now."""
     template = caller.facts.template
     if body.template is not None and (template is None or template.kind != "message"):
         raise ProtocolError(ErrorCode.UNKNOWN_TEMPLATE)
-    deadline_of(body, now_seconds=now_ms // 1000, max_expiry_seconds=deps.apps.max_expiry_seconds)
+    deadline_of(body, now_seconds=now.seconds, max_expiry_seconds=deps.apps.max_expiry_seconds)
     fields = {name: getattr(body, name) for name in app_api.Content.model_fields}
     content = app_api.Content(**fields | {"version": template.version if template else None})
     return deps.apps.pepper.seal(content.model_dump_json(exclude_none=True).encode(), id.encode())
@@ -124,13 +125,13 @@ def open_content(batch: Batch, pepper: Pepper) -> app_api.Content:
     return app_api.Content.model_validate_json(pepper.open(batch.content, batch.id.encode()))
 
 
-def _repeated(batch: Batch, fingerprint: bytes, now_ms: int, deps: BatchDependencies) -> app_api.Batch:
+def _repeated(batch: Batch, fingerprint: bytes, now: Instant, deps: BatchDependencies) -> app_api.Batch:
     if not same(batch.fingerprint, fingerprint):
         raise ProtocolError(ErrorCode.IDEMPOTENCY_MISMATCH)
-    return _shown(batch, upload=_upload(batch, now_ms, deps))
+    return _shown(batch, upload=_upload(batch, now, deps))
 
 
-def _upload(batch: Batch, now_ms: int, deps: BatchDependencies) -> app_api.Upload | None:
+def _upload(batch: Batch, now: Instant, deps: BatchDependencies) -> app_api.Upload | None:
     if batch.state != "open":
         return None
     content_type = CONTENT_TYPES[batch.source]
@@ -140,25 +141,25 @@ def _upload(batch: Batch, now_ms: int, deps: BatchDependencies) -> app_api.Uploa
     return app_api.Upload(
         url=form.url,
         fields=form.fields,
-        expires_at=datetime.fromtimestamp(now_ms // 1000 + UPLOAD_SECONDS, UTC),
+        expires_at=datetime.fromtimestamp(now.seconds + UPLOAD_SECONDS, UTC),
     )
 
 
 def commit(
-    request: AppRequest, id: str, body: app_api.CommitBatch, *, now_ms: int, deps: BatchDependencies
+    request: AppRequest, id: str, body: app_api.CommitBatch, *, now: Instant, deps: BatchDependencies
 ) -> app_api.Batch:
     """Check the uploaded file and, unless it is a dry run, send its valid rows. After a dry run, send them.
 
     Raises ProtocolError not_found, upload_missing, upload_invalid (too large), batch_state, quota_exceeded (after a dry
     run; the batch stays unchanged), idempotency_mismatch, and the errors of `identify`.
     """
-    caller, batch = _own(request, id, now_ms, deps)
+    caller, batch = _own(request, id, now, deps)
     pepper = deps.apps.pepper
     by = request.known_as(batch.commits, pepper)
     fingerprint = request.body_fingerprint(pepper, batch.commits.get(by))
     if by in batch.commits:
         return _committed(batch, by, fingerprint)
-    if batch.created_at_ms // 1000 + KEEP_FILES_SECONDS <= now_ms // 1000:
+    if batch.created_at_ms // 1000 + KEEP_FILES_SECONDS <= now.seconds:
         raise ProtocolError(ErrorCode.BATCH_STATE)
     if batch.state == "open":
         etag = _uploaded(batch, deps)
@@ -167,24 +168,24 @@ def commit(
         ]
     elif batch.state == "checked" and batch.rows and not body.dry_run:
         content = open_content(batch, deps.apps.pepper)
-        deadline_of(content, now_seconds=now_ms // 1000, max_expiry_seconds=deps.apps.max_expiry_seconds)
+        deadline_of(content, now_seconds=now.seconds, max_expiry_seconds=deps.apps.max_expiry_seconds)
         operations = [
-            deps.store.committing(batch, "sending", by=by, fingerprint=fingerprint, sending_since_ms=now_ms),
-            deps.apps.quotas.taking_day(caller.app, batch.rows.valid, test=batch.test, now_seconds=now_ms // 1000),
+            deps.store.committing(batch, "sending", by=by, fingerprint=fingerprint, sending_since_ms=now.ms),
+            deps.apps.quotas.taking_day(caller.app, batch.rows.valid, test=batch.test, now_seconds=now.seconds),
         ]
     else:
         raise ProtocolError(ErrorCode.BATCH_STATE)
-    _queue_start(batch, by, now_ms, deps)
+    _queue_start(batch, by, now, deps)
     try:
         deps.store.write(operations)
     except ConditionFailed as failed:
-        stands = live_batch(batch.app, failed.row(BATCH_STATE), now_ms // 1000)
+        stands = live_batch(batch.app, failed.row(BATCH_STATE), now.seconds)
         if stands is None:  # the batch itself would have changed, so the day's quota is used up
-            raise ProtocolError(ErrorCode.QUOTA_EXCEEDED, retry_after_seconds=day_ends_in(now_ms // 1000)) from None
+            raise ProtocolError(ErrorCode.QUOTA_EXCEEDED, retry_after_seconds=day_ends_in(now.seconds)) from None
         if by not in stands.commits:
             raise ProtocolError(ErrorCode.BATCH_STATE) from None
         return _committed(stands, by, fingerprint)
-    return _shown(_reread(batch, now_ms, deps))
+    return _shown(_reread(batch, now, deps))
 
 
 def _committed(batch: Batch, by: str, fingerprint: bytes) -> app_api.Batch:
@@ -204,35 +205,35 @@ def _uploaded(batch: Batch, deps: BatchDependencies) -> str:
     return found.etag
 
 
-def _queue_start(batch: Batch, by: str, now_ms: int, deps: BatchDependencies) -> None:
-    entry = {"app": app_text(batch.app), "batch": batch.id, "commit": by, "until": now_ms // 1000 + ORPHAN_SECONDS}
+def _queue_start(batch: Batch, by: str, now: Instant, deps: BatchDependencies) -> None:
+    entry = {"app": app_text(batch.app), "batch": batch.id, "commit": by, "until": now.seconds + ORPHAN_SECONDS}
     deps.queue.send(entry, delay_seconds=START_AFTER_SECONDS)
 
 
-def state(request: AppRequest, id: str, *, now_ms: int, deps: BatchDependencies) -> app_api.Batch:
+def state(request: AppRequest, id: str, *, now: Instant, deps: BatchDependencies) -> app_api.Batch:
     """Return the progress and the first faults. Raises ProtocolError not_found, and the errors of `identify`."""
-    _, batch = _own(request, id, now_ms, deps)
+    _, batch = _own(request, id, now, deps)
     faults = [] if batch.reason is None else [batch.reason]
     for _, some in deps.store.faults(batch, limit=SHOWN_FAULTS):
         faults += some
     return _shown(batch, faults=faults[:SHOWN_FAULTS])
 
 
-def cancel(request: AppRequest, id: str, *, now_ms: int, deps: BatchDependencies) -> None:
+def cancel(request: AppRequest, id: str, *, now: Instant, deps: BatchDependencies) -> None:
     """Stop sending the rest of the rows. Sent messages stay. Repeating it is harmless.
 
     Raises ProtocolError not_found, batch_state after completion or failure, and the errors of `identify`.
     """
-    _, batch = _own(request, id, now_ms, deps)
+    _, batch = _own(request, id, now, deps)
     for _ in range(_TRIES):
         if batch.state == "cancelled":
             return
         if batch.state in {"completed", "failed"}:
             raise ProtocolError(ErrorCode.BATCH_STATE)
         try:
-            deps.store.write([deps.store.cancelling(batch, now_ms=now_ms)])
+            deps.store.write([deps.store.cancelling(batch, now_ms=now.ms)])
         except ConditionFailed as failed:
-            stands = live_batch(batch.app, failed.row(BATCH_STATE), now_ms // 1000)
+            stands = live_batch(batch.app, failed.row(BATCH_STATE), now.seconds)
             if stands is None:
                 raise ProtocolError(ErrorCode.NOT_FOUND) from None
             batch = stands
@@ -243,13 +244,13 @@ def cancel(request: AppRequest, id: str, *, now_ms: int, deps: BatchDependencies
 
 
 def results(
-    request: AppRequest, id: str, *, after: str | None, limit: int, now_ms: int, deps: BatchDependencies
+    request: AppRequest, id: str, *, after: str | None, limit: int, now: Instant, deps: BatchDependencies
 ) -> app_api.BatchResults:
     """Return the results of `limit` rows in the order of the file, without the unfinished rows.
 
     Raises ProtocolError not_found, invalid_cursor, and the errors of `identify`.
     """
-    caller, batch = _own(request, id, now_ms, deps)
+    caller, batch = _own(request, id, now, deps)
     pepper, of = deps.apps.pepper, f"results {id}"
     first = 1 if after is None else int(position(after, owner=caller.app.id, of=of, pepper=pepper))
     if batch.rows is None:
@@ -266,7 +267,7 @@ def results(
         ids = list(rows)
         for start in range(0, len(ids), _READ_MESSAGES):
             some = ids[start : start + _READ_MESSAGES]
-            for message in deps.apps.view.deliveries.messages(batch.app, some, now_seconds=now_ms // 1000):
+            for message in deps.apps.view.deliveries.messages(batch.app, some, now_seconds=now.seconds):
                 row = rows[message.id]
                 found[row] = app_api.BatchResult(
                     row=row,
@@ -331,7 +332,7 @@ def chunk_entry(batch: Batch, chunk: Chunk) -> dict[str, Any]:
     }
 
 
-def conclude(app: App, batch: Batch, operation: Operation, *, now_ms: int, deps: BatchDependencies) -> bool:
+def conclude(app: App, batch: Batch, operation: Operation, *, now: Instant, deps: BatchDependencies) -> bool:
     """Write the last change of a batch with its event. Return False if the change no longer applies.
 
     `batch` is the batch after the change.
@@ -348,7 +349,7 @@ def conclude(app: App, batch: Batch, operation: Operation, *, now_ms: int, deps:
         "failure": batch.failure,
         "client_ref": batch.client_ref,
     }
-    event = new_event(app.id, "batch.completed", data, test=batch.test, now_ms=max(now_ms, deps.clock_ms()))
+    event = new_event(app.id, "batch.completed", data, test=batch.test, now=Instant(max(now.ms, deps.clock().ms)))
     tell_webhooks(app, [event], deps.apps.webhook_queue)
     try:
         deps.store.write([operation, deps.apps.view.deliveries.recording(event)])
@@ -357,21 +358,21 @@ def conclude(app: App, batch: Batch, operation: Operation, *, now_ms: int, deps:
     return True
 
 
-def _own(request: AppRequest, id: str, now_ms: int, deps: BatchDependencies) -> tuple[AppCaller, Batch]:
+def _own(request: AppRequest, id: str, now: Instant, deps: BatchDependencies) -> tuple[AppCaller, Batch]:
     """Return the caller and its batch.
 
     A batch of another app, or a test batch requested with a live key, gets the same answer as one that does not exist.
     """
     apps = deps.apps
-    caller = identify(request, Wanted(), scope="batch", audience=apps.audience, now_ms=now_ms, view=apps.view)
-    batch = deps.store.read(caller.app.id, id, now_seconds=now_ms // 1000)
+    caller = identify(request, Wanted(), scope="batch", audience=apps.audience, now=now, view=apps.view)
+    batch = deps.store.read(caller.app.id, id, now_seconds=now.seconds)
     if batch is None or batch.test != caller.key.test:
         raise ProtocolError(ErrorCode.NOT_FOUND)
     return caller, batch
 
 
-def _reread(batch: Batch, now_ms: int, deps: BatchDependencies) -> Batch:
-    return deps.store.read(batch.app, batch.id, now_seconds=now_ms // 1000) or batch
+def _reread(batch: Batch, now: Instant, deps: BatchDependencies) -> Batch:
+    return deps.store.read(batch.app, batch.id, now_seconds=now.seconds) or batch
 
 
 def _shown(batch: Batch, *, upload: app_api.Upload | None = None, faults: Sequence[Fault] = ()) -> app_api.Batch:

@@ -9,6 +9,7 @@ from sandes.apps.messages import AppsDependencies
 from sandes.apps.webhook_delivery import event_body
 from sandes.cursors import cursor, position
 from sandes.identity.apps import AppRequest, identify
+from sandes.model.instant import Instant
 from sandes.protocol import app_api
 from sandes.store.app_view import Wanted
 from sandes.store.deliveries import EVENT_KEEP_SECONDS
@@ -20,25 +21,25 @@ _OF, _OF_TESTS = "events", "test events"
 
 
 def page(
-    request: AppRequest, *, after: str | None, limit: int, now_ms: int, deps: AppsDependencies
+    request: AppRequest, *, after: str | None, limit: int, now: Instant, deps: AppsDependencies
 ) -> app_api.EventPage:
     """Return the events about messages and codes that keys of the caller's kind sent, the oldest first.
 
     The page begins after the cursor, or 30 days ago, and always has a cursor for the next call. Raises ProtocolError
     invalid_cursor, and the errors of `identify`.
     """
-    caller = identify(request, Wanted(), scope=None, audience=deps.audience, now_ms=now_ms, view=deps.view)
+    caller = identify(request, Wanted(), scope=None, audience=deps.audience, now=now, view=deps.view)
     app, test = caller.app.id, caller.key.test
     of = _OF_TESTS if test else _OF
-    oldest = _before_ms(now_ms - EVENT_KEEP_SECONDS * 1000)
+    oldest = _before_ms(now.ms - EVENT_KEEP_SECONDS * 1000)
     start = position(after, owner=app, of=of, pepper=deps.pepper) if after is not None else oldest
     events, end = deps.view.deliveries.event_page(
         app,
         test=test,
         after=max(start, oldest),
-        until=_before_ms(now_ms - HOLD_BACK_MS),
+        until=_before_ms(now.ms - HOLD_BACK_MS),
         limit=limit,
-        now_seconds=now_ms // 1000,
+        now_seconds=now.seconds,
     )
     last = end or (events[-1].id if events else start)
     return app_api.EventPage(

@@ -20,6 +20,7 @@ from sandes.model.delivery import AppMessage, Envelopes, Status
 from sandes.model.fanout import GroupPost
 from sandes.model.group import Group
 from sandes.model.ids import GroupId, MessageId, new_message_id
+from sandes.model.instant import Instant
 from sandes.protocol import app_api
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.store.app_view import Wanted
@@ -36,7 +37,7 @@ class GroupMessageDependencies:
 
 
 def create(
-    request: AppRequest, body: app_api.NewMessage, to: GroupId, *, now_ms: int, deps: GroupMessageDependencies
+    request: AppRequest, body: app_api.NewMessage, to: GroupId, *, now: Instant, deps: GroupMessageDependencies
 ) -> tuple[app_api.MessageAccepted, list[Window]]:
     """Post a message to the members, or answer a repetition as before. Return the app's quotas too.
 
@@ -44,16 +45,16 @@ def create(
     (if some member is no guest), unknown_template, template_variables, invalid_request (expires_at), quota_exceeded,
     idempotency_mismatch, and the errors of `identify`.
     """
-    apps, now_seconds = deps.apps, now_ms // 1000
+    apps, now_seconds = deps.apps, now.seconds
     by = request.request_hash(apps.pepper)
     wanted = Wanted(group=to, template=(body.template, body.version) if body.template else None, request=by)
-    caller = identify(request, wanted, scope="msg", audience=apps.audience, now_ms=now_ms, view=apps.view)
+    caller = identify(request, wanted, scope="msg", audience=apps.audience, now=now, view=apps.view)
     if "group" not in caller.app.scopes:
         raise ProtocolError(ErrorCode.SCOPE_MISSING)
     fingerprint = request.body_fingerprint(apps.pepper)
     if before := first_answer(request, caller, pepper=apps.pepper, now_seconds=now_seconds, view=apps.view):
         accepted = repeated(before, request, apps.pepper)
-        _post_again(accepted.id, body, caller, now_ms, deps)
+        _post_again(accepted.id, body, caller, now, deps)
         return accepted, []
     try:
         group, _ = own_group(caller)
@@ -63,7 +64,7 @@ def create(
     deadline = deadline_of(body, now_seconds=now_seconds, max_expiry_seconds=apps.max_expiry_seconds)
     written = write(body, caller.facts.template, body.variables, deadline=deadline)
     windows = apps.quotas.take(caller.app, weight(group), test=caller.key.test, now_seconds=now_seconds)
-    message = replace(_message(caller, group, written, body.client_ref, now_ms), to=to_members)
+    message = replace(_message(caller, group, written, body.client_ref, now), to=to_members)
     accepted = app_api.MessageAccepted(id=message.id, status="accepted", expires_at=time_of(deadline))
     answer = Answer(fingerprint, accepted.model_dump_json())
     try:
@@ -78,16 +79,16 @@ def create(
         if stands is None:
             raise
         accepted = repeated(stands, request, apps.pepper)
-        _post_again(accepted.id, body, caller, now_ms, deps)
+        _post_again(accepted.id, body, caller, now, deps)
         return accepted, windows
-    _post(message, group, written, caller.app, now_ms=now_ms, deps=deps)
+    _post(message, group, written, caller.app, now=now, deps=deps)
     return accepted, windows
 
 
-def _message(caller: AppCaller, group: Group, written: Written, client_ref: str | None, now_ms: int) -> AppMessage:
+def _message(caller: AppCaller, group: Group, written: Written, client_ref: str | None, now: Instant) -> AppMessage:
     return AppMessage(
         app=caller.app.id,
-        id=new_message_id(now_ms),
+        id=new_message_id(now.ms),
         status=Status.QUEUED,
         account=None,
         envelopes=Envelopes(()),
@@ -99,26 +100,26 @@ def _message(caller: AppCaller, group: Group, written: Written, client_ref: str 
         batch=None,
         failure=None,
         test=caller.key.test,
-        times_ms={Status.ACCEPTED: now_ms, Status.QUEUED: now_ms},
+        times_ms={Status.ACCEPTED: now.ms, Status.QUEUED: now.ms},
         group=group.id,
     )
 
 
 def _post_again(
-    id: MessageId, body: app_api.NewMessage, caller: AppCaller, now_ms: int, deps: GroupMessageDependencies
+    id: MessageId, body: app_api.NewMessage, caller: AppCaller, now: Instant, deps: GroupMessageDependencies
 ) -> None:
     """Post the message if the first request ended before it had posted it. Do nothing if the group is gone."""
     deliveries = deps.apps.view.deliveries
-    message = deliveries.message(caller.app.id, id, now_seconds=now_ms // 1000)
+    message = deliveries.message(caller.app.id, id, now_seconds=now.seconds)
     group = caller.facts.group
-    if message is None or message.status_at(now_ms // 1000) is not Status.QUEUED or group is None or not group.live:
+    if message is None or message.status_at(now.seconds) is not Status.QUEUED or group is None or not group.live:
         return
     written = write(body, caller.facts.template, body.variables, deadline=message.deadline)
-    _post(message, group, written, caller.app, now_ms=now_ms, deps=deps)
+    _post(message, group, written, caller.app, now=now, deps=deps)
 
 
 def _post(
-    message: AppMessage, group: Group, written: Written, app: App, *, now_ms: int, deps: GroupMessageDependencies
+    message: AppMessage, group: Group, written: Written, app: App, *, now: Instant, deps: GroupMessageDependencies
 ) -> None:
     """Post a message to the group. Raises StoreUnavailable; the caller must then repeat the request."""
     body = notice_body(
@@ -138,23 +139,23 @@ def _post(
         at_ms=message.times_ms[Status.ACCEPTED],
         expires_at=message.deadline,
     )
-    deps.fanout(post, to=message.to, now_ms=now_ms)
-    deps.apps.view.deliveries.advance(app.id, message.id, Status.SENT, now_ms=now_ms)
+    deps.fanout(post, to=message.to, now=now)
+    deps.apps.view.deliveries.advance(app.id, message.id, Status.SENT, now_ms=now.ms)
 
 
-def status(request: AppRequest, id: MessageId, *, now_ms: int, deps: GroupMessageDependencies) -> app_api.Message:
+def status(request: AppRequest, id: MessageId, *, now: Instant, deps: GroupMessageDependencies) -> app_api.Message:
     """Return the status of any message, and the progress of one to a group.
 
     Raises ProtocolError not_found, and the errors of `identify`.
     """
-    found = messages.status(request, id, now_ms=now_ms, deps=deps.apps)
+    found = messages.status(request, id, now=now, deps=deps.apps)
     if found.group is None:
         return found
-    message = deps.apps.view.deliveries.message(request.app, id, now_seconds=now_ms // 1000)
+    message = deps.apps.view.deliveries.message(request.app, id, now_seconds=now.seconds)
     if message is None:
         return found
     name = deps.fanout.keys.post(found.group.id, id, AppSender(request.app, ""), message.to)
-    stands = deps.fanout.store.read(name, now_seconds=now_ms // 1000)
+    stands = deps.fanout.store.read(name, now_seconds=now.seconds)
     if stands is None:
         return found
     record, done = stands

@@ -25,6 +25,7 @@ from sandes.model.delivery import AppMessage, Envelopes, Status
 from sandes.model.device import Routes
 from sandes.model.envelope import MIN_EXPIRY_SECONDS, Envelope
 from sandes.model.ids import AccountId, MessageId, message_text, new_message_id
+from sandes.model.instant import Instant
 from sandes.model.template import Template
 from sandes.ports.queues import Queue
 from sandes.protocol import app_api
@@ -131,7 +132,7 @@ def compose(
     test: bool,
     sender_hash: SenderHash,
     service_keys: ServiceKeys,
-    now_ms: int,
+    now: Instant,
     client_ref: str | None = None,
     batch: str | None = None,
     magic: Outcome | None = None,
@@ -146,8 +147,8 @@ def compose(
             priority=written.priority,
             language=written.language,
         )
-        content = Content(id, app.sender, None, routes.account, Kind.NOTICE, now_ms, body)
-        sealing = Sealing.by(service_keys, now_ms=now_ms)
+        content = Content(id, app.sender, None, routes.account, Kind.NOTICE, now.ms, body)
+        sealing = Sealing.by(service_keys, now_ms=now.ms)
         envelopes = [
             seal_for(route, content, expires_at=written.deadline, sender_hash=sender_hash, sealing=sealing)
             for route in routes.devices.values()
@@ -170,13 +171,13 @@ def compose(
         batch=batch,
         failure=failure,
         test=test,
-        times_ms={Status.ACCEPTED: now_ms, status: now_ms},
+        times_ms={Status.ACCEPTED: now.ms, status: now.ms},
     )
     return Composed(message, envelopes)
 
 
 def create(
-    request: AppRequest, body: app_api.NewMessage, *, now_ms: int, deps: AppsDependencies
+    request: AppRequest, body: app_api.NewMessage, *, now: Instant, deps: AppsDependencies
 ) -> tuple[app_api.MessageAccepted, list[Window]]:
     """Store a message for every device of its recipient, then try to push it, or answer a repetition as before.
 
@@ -185,13 +186,13 @@ def create(
     errors of `identify`. Nothing is stored then.
     """
     address = read_address(body.to, deps.pepper)
-    by, now_seconds = request.request_hash(deps.pepper), now_ms // 1000
+    by, now_seconds = request.request_hash(deps.pepper), now.seconds
     wanted = Wanted(
         phone_index=address.index,
         template=(body.template, body.version) if body.template else None,
         request=by,
     )
-    caller = identify(request, wanted, scope="msg", audience=deps.audience, now_ms=now_ms, view=deps.view)
+    caller = identify(request, wanted, scope="msg", audience=deps.audience, now=now, view=deps.view)
     fingerprint = request.body_fingerprint(deps.pepper)
     if answer := first_answer(request, caller, pepper=deps.pepper, now_seconds=now_seconds, view=deps.view):
         return repeated(answer, request, deps.pepper), []
@@ -204,13 +205,13 @@ def create(
     made = compose(
         written,
         app=caller.app,
-        id=new_message_id(now_ms),
+        id=new_message_id(now.ms),
         account=account,
         routes=routes,
         test=caller.key.test,
         sender_hash=deps.sender_hash,
         service_keys=deps.service_keys,
-        now_ms=now_ms,
+        now=now,
         client_ref=body.client_ref,
         magic=address.magic,
     )
@@ -223,7 +224,7 @@ def create(
         *(deps.inbox.adding(envelope) for envelope in made.envelopes),
     ]
     if made.final:
-        event = message_event(made.message, made.message.status, now_ms=now_ms, failure=made.message.failure)
+        event = message_event(made.message, made.message.status, now=now, failure=made.message.failure)
         tell_webhooks(caller.app, [event], deps.webhook_queue)
         operations.append(deps.view.deliveries.recording(event))
     try:
@@ -234,17 +235,17 @@ def create(
             raise
         return repeated(stands, request, deps.pepper), windows
     if routes:
-        hand_over(made, routes, now_ms=now_ms, deps=deps)
+        hand_over(made, routes, now=now, deps=deps)
     return accepted, windows
 
 
-def hand_over(made: Composed, routes: Routes, *, now_ms: int, deps: AppsDependencies) -> None:
+def hand_over(made: Composed, routes: Routes, *, now: Instant, deps: AppsDependencies) -> None:
     """Push a stored message to live sockets, and record it as sent if one of them accepted it."""
     if not made.envelopes:
         return
-    pushed = deps.push(made.envelopes, routes, now_seconds=now_ms // 1000)
+    pushed = deps.push(made.envelopes, routes, now_seconds=now.seconds)
     if pushed.posted:
-        deps.view.deliveries.advance(made.message.app, made.message.id, Status.SENT, now_ms=now_ms)
+        deps.view.deliveries.advance(made.message.app, made.message.id, Status.SENT, now_ms=now.ms)
 
 
 def repeated(answer: Answer, request: AppRequest, pepper: Pepper) -> app_api.MessageAccepted:
@@ -253,11 +254,11 @@ def repeated(answer: Answer, request: AppRequest, pepper: Pepper) -> app_api.Mes
     return app_api.MessageAccepted.model_validate_json(answer.answer)
 
 
-def status(request: AppRequest, id: MessageId, *, now_ms: int, deps: AppsDependencies) -> app_api.Message:
+def status(request: AppRequest, id: MessageId, *, now: Instant, deps: AppsDependencies) -> app_api.Message:
     """Return the status of a message. Raises ProtocolError not_found, and the errors of `identify`."""
     wanted = Wanted(message=id)
-    caller = identify(request, wanted, scope="msg", audience=deps.audience, now_ms=now_ms, view=deps.view)
-    return shown(own_message(caller), now_ms // 1000)
+    caller = identify(request, wanted, scope="msg", audience=deps.audience, now=now, view=deps.view)
+    return shown(own_message(caller), now.seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,14 +277,14 @@ class Filters:
 
 
 def page(
-    request: AppRequest, filters: Filters, *, after: str | None, limit: int, now_ms: int, deps: AppsDependencies
+    request: AppRequest, filters: Filters, *, after: str | None, limit: int, now: Instant, deps: AppsDependencies
 ) -> app_api.MessagePage:
     """Return a page of messages, the newest first. It can be short or empty and still have a cursor.
 
     The reason is that filters apply after reading. Raises ProtocolError invalid_cursor, and the errors of `identify`.
     """
-    caller = identify(request, Wanted(), scope="msg", audience=deps.audience, now_ms=now_ms, view=deps.view)
-    app, now_seconds = caller.app.id, now_ms // 1000
+    caller = identify(request, Wanted(), scope="msg", audience=deps.audience, now=now, view=deps.view)
+    app, now_seconds = caller.app.id, now.seconds
     of = "test messages" if caller.key.test else "messages"
     before = position(after, owner=app, of=of, pepper=deps.pepper) if after is not None else None
     found: list[AppMessage] = []
@@ -302,14 +303,14 @@ def page(
     )
 
 
-def recall(request: AppRequest, id: MessageId, *, now_ms: int, deps: AppsDependencies) -> None:
+def recall(request: AppRequest, id: MessageId, *, now: Instant, deps: AppsDependencies) -> None:
     """Recall a message while no device has acknowledged it. Devices that show it already mark it as invalid.
 
     Repeating it is harmless. A message to a group cannot be recalled. Raises ProtocolError not_found,
     already_delivered, already_final, and the errors of `identify`.
     """
-    wanted, now_seconds = Wanted(message=id), now_ms // 1000
-    caller = identify(request, wanted, scope="msg", audience=deps.audience, now_ms=now_ms, view=deps.view)
+    wanted, now_seconds = Wanted(message=id), now.seconds
+    caller = identify(request, wanted, scope="msg", audience=deps.audience, now=now, view=deps.view)
     message = own_message(caller)
     now_is = message.status_at(now_seconds)
     if now_is is Status.RECALLED:
@@ -319,14 +320,14 @@ def recall(request: AppRequest, id: MessageId, *, now_ms: int, deps: AppsDepende
     if now_is > Status.READ or message.group is not None:
         raise ProtocolError(ErrorCode.ALREADY_FINAL)
     routes, _ = deps.view.recipient(message.account, now_seconds=now_seconds)
-    voids = _voids(message, caller.app, routes, now_ms, deps)
-    event = message_event(message, Status.RECALLED, now_ms=now_ms)
+    voids = _voids(message, caller.app, routes, now, deps)
+    event = message_event(message, Status.RECALLED, now=now)
     tell_webhooks(caller.app, [event], deps.webhook_queue)
     deliveries = deps.view.deliveries
     try:
         deliveries.write(
             [
-                deliveries.advancing(caller.app.id, id, Status.RECALLED, now_ms=now_ms, below=Status.DELIVERED),
+                deliveries.advancing(caller.app.id, id, Status.RECALLED, now_ms=now.ms, below=Status.DELIVERED),
                 deliveries.recording(event),
                 *(deps.inbox.taking_back(inbox, envelope) for inbox, envelope in message.envelopes.rows),
                 *(deps.inbox.adding(void) for void in voids),
@@ -343,14 +344,16 @@ def recall(request: AppRequest, id: MessageId, *, now_ms: int, deps: AppsDepende
         deps.push(voids, routes, now_seconds=now_seconds)
 
 
-def _voids(message: AppMessage, app: App, routes: Routes | None, now_ms: int, deps: AppsDependencies) -> list[Envelope]:
+def _voids(
+    message: AppMessage, app: App, routes: Routes | None, now: Instant, deps: AppsDependencies
+) -> list[Envelope]:
     """Build `control` envelopes for those devices that the message was stored for and that still exist."""
     stored = {inbox for inbox, _ in message.envelopes.rows}
     if routes is None:
         return []
     body = void_body((message.id,), Void.RECALLED)
-    content = Content(new_message_id(now_ms), app.sender, None, routes.account, Kind.CONTROL, now_ms, body)
-    sealing, expires_at = Sealing.by(deps.service_keys, now_ms=now_ms), max(message.deadline, now_ms // 1000 + 86_400)
+    content = Content(new_message_id(now.ms), app.sender, None, routes.account, Kind.CONTROL, now.ms, body)
+    sealing, expires_at = Sealing.by(deps.service_keys, now_ms=now.ms), max(message.deadline, now.seconds + 86_400)
     return [
         seal_for(route, content, expires_at=expires_at, sender_hash=deps.sender_hash, sealing=sealing)
         for route in routes.devices.values()

@@ -15,6 +15,7 @@ from sandes.apps.otps.otp import status_of
 from sandes.crypto.codes import same
 from sandes.crypto.pepper import Pepper
 from sandes.model.ids import AccountId, EnvelopeId, InboxId
+from sandes.model.instant import Instant
 from sandes.model.phone import PhoneNumber
 from sandes.protocol.errors import ProtocolError
 from sandes.sms import SmsBudget, SmsRules
@@ -48,14 +49,14 @@ class NotYet(Exception):
     """Reports that the queued SMS must come again later."""
 
 
-def send_sms(queued: Mapping[str, Any], *, queued_at: int, now_ms: int, deps: SmsDependencies) -> str:
+def send_sms(queued: Mapping[str, Any], *, queued_at: int, now: Instant, deps: SmsDependencies) -> str:
     """Send the SMS unless a device has acknowledged the code or it is no longer valid. Return the outcome for the log.
 
     A crash between the SMS and its record sends it again. An SMS over the hourly budget is not sent, because its code
     would be invalid in the next hour. Raises NotYet if this send is not stored yet, ProtocolError sms_unavailable, and
     StoreUnavailable.
     """
-    now_seconds = now_ms // 1000
+    now_seconds = now.seconds
     id = str(queued["otp"])
     rows = [(InboxId(_bytes(inbox)), EnvelopeId(_bytes(envelope))) for inbox, envelope in queued["envelopes"]]
     otp, waiting = deps.view.otp_and_envelopes(id, rows, inbox=deps.inbox, now_seconds=now_seconds)

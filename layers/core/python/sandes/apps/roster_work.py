@@ -30,6 +30,7 @@ from sandes.model.ids import (
     parse_app,
     parse_group,
 )
+from sandes.model.instant import Instant
 from sandes.model.roster import Change, ChangeKind, Roster
 from sandes.ports.objects import ObjectMissing, Objects
 from sandes.ports.queues import Queue
@@ -82,7 +83,7 @@ class _Overtaken(Exception):
 
 @dataclass(frozen=True, slots=True)
 class RosterWorkDependencies:
-    """Holds the dependencies. `clock_ms` is read between chunks, because the work takes many seconds."""
+    """Holds the dependencies. `clock` is read between chunks, because the work takes many seconds."""
 
     apps: AppStore
     directory: DirectoryStore
@@ -94,7 +95,7 @@ class RosterWorkDependencies:
     deliver: Deliver
     pepper: Pepper
     max_expiry_seconds: int
-    clock_ms: Callable[[], int]
+    clock: Callable[[], Instant]
 
 
 def job(app: AppId, group: GroupId, roster: str, *, until: int) -> dict[str, Any]:
@@ -112,14 +113,14 @@ def object_owner(roster: str) -> bytes:
     return f"roster/{roster}".encode()
 
 
-def event_of(group: Group, change: Change, actor: Actor, *, now_ms: int) -> GroupEvent:
+def event_of(group: Group, change: Change, actor: Actor, *, now: Instant) -> GroupEvent:
     """Build the event for the member concerned and for admins."""
     joined = change.kind is ChangeKind.ADD
     return new_event(
         group.id,
         TELLS[change.kind],
         actor,
-        now_ms=now_ms,
+        now=now,
         subject=change.account,
         role=None if change.kind is ChangeKind.REMOVE else change.role,
         name=group.name if joined else None,
@@ -127,7 +128,7 @@ def event_of(group: Group, change: Change, actor: Actor, *, now_ms: int) -> Grou
     )
 
 
-def together_of(changes: Sequence[Change], ties: Mapping[AccountId, Tie], *, version: int, now_ms: int) -> Together:
+def together_of(changes: Sequence[Change], ties: Mapping[AccountId, Tie], *, version: int, now: Instant) -> Together:
     """Select the changes that are not in effect yet. `version` is the group's before them."""
     add, remove, roles, invited = [], [], [], []
     for change in changes:
@@ -137,7 +138,7 @@ def together_of(changes: Sequence[Change], ties: Mapping[AccountId, Tie], *, ver
                 remove.append(member)
         elif member is None:
             if change.kind is ChangeKind.ADD:  # a member who has left before a change of role is not brought back
-                add.append(Member(change.account, change.role, now_ms, version + 1))
+                add.append(Member(change.account, change.role, now.ms, version + 1))
                 if ties[change.account].invitation is not None:
                     invited.append(change.account)
         elif member.role != change.role:
@@ -154,7 +155,7 @@ def work(queued: Mapping[str, Any], *, deps: RosterWorkDependencies) -> str:
     name = object_name(app, group, queued["roster"])
     roster = deps.rosters.read(group)
     if roster is None or roster.id != queued["roster"]:
-        if deps.clock_ms() // 1000 <= queued["until"]:
+        if deps.clock().seconds <= queued["until"]:
             deps.work.send(dict(queued), delay_seconds=_NOT_YET_SECONDS)
             return "not_yet"
         deps.objects.delete(name)
@@ -183,15 +184,15 @@ def _apply(roster: Roster, app_id: AppId, name: str, deps: RosterWorkDependencie
         telling.that_members_changed(deps.groups.read(roster.group))
         return _failed(roster, ErrorCode.INTERNAL, deps)
     changes = decode_changes(deps.pepper.open(sealed, object_owner(roster.id)))
-    run, until_ms = new_one_time_id(), deps.clock_ms() + RUN_SECONDS * 1000
-    while roster.state == "applying" and deps.clock_ms() < until_ms:
+    run, until_ms = new_one_time_id(), deps.clock().ms + RUN_SECONDS * 1000
+    while roster.state == "applying" and deps.clock().ms < until_ms:
         roster = _Chunk(roster, changes, run, telling, deps).make()
     return roster
 
 
 def _failed(roster: Roster, code: ErrorCode, deps: RosterWorkDependencies) -> Roster:
     """Mark the roster as failed. If another run was faster, return the roster as that run has left it."""
-    if deps.rosters.fail(roster, code.value, now_ms=deps.clock_ms()):
+    if deps.rosters.fail(roster, code.value, now_ms=deps.clock().ms):
         return replace(roster, state="failed", failure=code.value)
     return deps.rosters.read(roster.group) or roster
 
@@ -228,7 +229,7 @@ class _Chunk:
         self._all = changes
         self._run = run
         self._telling = telling
-        self._now_ms = deps.clock_ms()
+        self._now = deps.clock()
         self._deps = deps
 
     def make(self) -> Roster:
@@ -256,7 +257,7 @@ class _Chunk:
         first_to_make, made_before = roster.done, roster.made > roster.done
         some = self._all[first_to_make : roster.made if made_before else first_to_make + CHUNK]
         accounts = [change.account for change in some]
-        group, ties = self._deps.groups.ties(roster.group, accounts, now_seconds=self._now_ms // 1000)
+        group, ties = self._deps.groups.ties(roster.group, accounts, now_seconds=self._now.seconds)
         if group is None or not group.live:
             return _failed(roster, ErrorCode.NOT_FOUND, self._deps)
         if made_before:
@@ -282,7 +283,7 @@ class _Chunk:
         permitted = list(self._permitted(group, some))
         while True:
             together = together_of(
-                [one for one in permitted if one in some], ties, version=group.version, now_ms=self._now_ms
+                [one for one in permitted if one in some], ties, version=group.version, now=self._now
             )
             if together.operations(group) <= _MOST_OPERATIONS:
                 return some, together
@@ -292,7 +293,7 @@ class _Chunk:
         """Make changes and record in the same transaction that they are made. Raises GroupRaced."""
         noting = self._deps.rosters.making(self._roster, made, run=self._run)
         if together.operations(group):
-            group = self._deps.changes.together(group, together, now_seconds=self._now_ms // 1000, beside=[noting])
+            group = self._deps.changes.together(group, together, now_seconds=self._now.seconds, beside=[noting])
         elif not self._deps.rosters.make(noting):
             raise GroupRaced
         self._roster = replace(self._roster, made=made, run=self._run)
@@ -301,10 +302,10 @@ class _Chunk:
     def _told(self, group: Group, changes: Sequence[Change]) -> Roster:
         """Report the made changes to everybody concerned, and count them as done. Raises GroupRaced."""
         roster, is_last = self._roster, self._roster.made == len(self._all)
-        self._telling.each(group, changes, now_ms=self._now_ms)
+        self._telling.each(group, changes, now=self._now)
         if is_last:
             self._telling.that_members_changed(group)
-        if not self._deps.rosters.advance(roster, roster.made, run=self._run, now_ms=self._deps.clock_ms()):
+        if not self._deps.rosters.advance(roster, roster.made, run=self._run, now_ms=self._deps.clock().ms):
             raise GroupRaced
         return replace(roster, done=roster.made, state="done" if is_last else "applying", run=self._run)
 
@@ -316,7 +317,7 @@ class _Chunk:
         people: Mapping[AccountId, Known] = self._deps.directory.people(asked)
         for change in changes:
             known = people.get(change.account)
-            standing = known.standing_at(self._now_ms // 1000) if known else None
+            standing = known.standing_at(self._now.seconds) if known else None
             if change.kind is ChangeKind.REMOVE or may_be_in(group, change.role, standing):
                 yield change
 
@@ -329,12 +330,12 @@ class _Telling:
         self._actor = actor
         self._deps = deps
 
-    def each(self, group: Group, changes: Sequence[Change], *, now_ms: int) -> None:
+    def each(self, group: Group, changes: Sequence[Change], *, now: Instant) -> None:
         """Report each change to the member concerned."""
 
         def tell(change: Change) -> None:
-            event = self._named(event_of(group, change, self._actor, now_ms=now_ms), change.account)
-            self._post(group, event, [change.account], now_ms)
+            event = self._named(event_of(group, change, self._actor, now=now), change.account)
+            self._post(group, event, [change.account], now)
 
         runtime.together(tell, changes, at_once=TOLD_AT_ONCE)
 
@@ -344,17 +345,17 @@ class _Telling:
         """
         if group is None or not group.live:
             return
-        now_ms = self._deps.clock_ms()
-        members = new_event(group.id, GroupChange.MEMBERS, self._actor, now_ms=now_ms)
+        now = self._deps.clock()
+        members = new_event(group.id, GroupChange.MEMBERS, self._actor, now=now)
         event = self._named(members, b"")
         for message, to in recipients(group, event):
-            self._post(group, replace(event, message=message), to, now_ms)
+            self._post(group, replace(event, message=message), to, now)
 
     def _named(self, event: GroupEvent, about: bytes) -> GroupEvent:
         key = self._roster.id.encode()
         chosen = hashlib.blake2b(about, key=key, digest_size=10, person=b"sandes-roster").digest()
         return replace(event, message=new_message_id(self._roster.started_at_ms, chosen))
 
-    def _post(self, group: Group, event: GroupEvent, to: Sequence[AccountId] | None, now_ms: int) -> None:
+    def _post(self, group: Group, event: GroupEvent, to: Sequence[AccountId] | None, now: Instant) -> None:
         post = post_of(group, event, event.message, self._deps.max_expiry_seconds)
-        self._deps.deliver(post, to=to, now_ms=now_ms)
+        self._deps.deliver(post, to=to, now=now)

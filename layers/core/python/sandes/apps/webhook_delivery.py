@@ -17,6 +17,7 @@ from sandes.crypto.webhook_keys import WebhookKeys
 from sandes.model.app import Webhook
 from sandes.model.delivery import AppEvent
 from sandes.model.ids import message_time_ms, parse_app, parse_message
+from sandes.model.instant import Instant
 from sandes.model.webhook import WebhookDelivery
 from sandes.ports.queues import Queue
 from sandes.protocol import app_api
@@ -99,12 +100,12 @@ def entry(app: str, event: str, webhook: str, *, test: bool, attempt: int, run: 
     return made | {"attempt": attempt, "run": run, "not_before": not_before}
 
 
-def deliver(queued: Mapping[str, Any], *, now_ms: int, deps: WebhookDeliveryDependencies) -> str:
+def deliver(queued: Mapping[str, Any], *, now: Instant, deps: WebhookDeliveryDependencies) -> str:
     """Make one attempt if it is due and still needed. Return the outcome for the log.
 
     A crash may repeat a post, with the same webhook-id. Raises StoreUnavailable.
     """
-    now_seconds = now_ms // 1000
+    now_seconds = now.seconds
     if queued["not_before"] > now_seconds:
         return _wait(queued, queued["not_before"] - now_seconds, "waiting", deps)
     attempt, run, test = queued["attempt"], queued.get("run", 1), queued["test"]

@@ -22,6 +22,7 @@ from sandes.cursors import cursor, position
 from sandes.identity.apps import AppCaller, AppRequest, first_answer, identify
 from sandes.model.app import MAX_WEBHOOKS, Webhook
 from sandes.model.ids import app_text
+from sandes.model.instant import Instant
 from sandes.model.webhook import WebhookDelivery
 from sandes.ports.queues import Queue
 from sandes.protocol import app_api
@@ -51,16 +52,18 @@ class WebhookDependencies:
         return WebhookRegister(self.view.apps, self.keys, self.addresses)
 
 
-def create(request: AppRequest, body: app_api.NewWebhook, *, now_ms: int, deps: WebhookDependencies) -> app_api.Webhook:
+def create(
+    request: AppRequest, body: app_api.NewWebhook, *, now: Instant, deps: WebhookDependencies
+) -> app_api.Webhook:
     """Register a webhook and return it with its secret, which no other answer has.
 
     A repeated request gets the first answer. Raises ProtocolError webhook_address, too_many_webhooks,
     idempotency_mismatch, and the errors of `identify`.
     """
-    caller, by, fingerprint = _identify_post(request, now_ms, deps)
+    caller, by, fingerprint = _identify_post(request, now, deps)
     if caller.facts.answer:
         return _created(caller.facts.answer, fingerprint, deps)
-    now_seconds = now_ms // 1000
+    now_seconds = now.seconds
     hook = webhook_register.new(caller.app, body, test=caller.key.test, now_seconds=now_seconds, register=deps.register)
     answer = Answer(fingerprint, webhook_register.shown(hook, deps.register).model_dump_json(exclude_none=True))
     try:
@@ -84,50 +87,50 @@ def _created(answer: Answer, fingerprint: bytes, deps: WebhookDependencies) -> a
     return webhook_register.with_secret(first, deps.register)
 
 
-def all_of(request: AppRequest, *, now_ms: int, deps: WebhookDependencies) -> app_api.WebhookList:
+def all_of(request: AppRequest, *, now: Instant, deps: WebhookDependencies) -> app_api.WebhookList:
     """Return the webhooks, the oldest first. Raises ProtocolError like `identify`."""
-    caller = _identify(request, Wanted(), now_ms, deps)
+    caller = _identify(request, Wanted(), now, deps)
     return app_api.WebhookList(webhooks=webhook_register.all_of(_hooks(caller), deps.register))
 
 
-def one(request: AppRequest, id: str, *, now_ms: int, deps: WebhookDependencies) -> app_api.Webhook:
+def one(request: AppRequest, id: str, *, now: Instant, deps: WebhookDependencies) -> app_api.Webhook:
     """Return a webhook. Raises ProtocolError not_found, and the errors of `identify`."""
-    caller = _identify(request, Wanted(), now_ms, deps)
+    caller = _identify(request, Wanted(), now, deps)
     return webhook_register.shown(webhook_register.one(_hooks(caller), id), deps.register)
 
 
 def change(
-    request: AppRequest, id: str, body: app_api.ChangeWebhook, *, now_ms: int, deps: WebhookDependencies
+    request: AppRequest, id: str, body: app_api.ChangeWebhook, *, now: Instant, deps: WebhookDependencies
 ) -> app_api.Webhook:
     """Change the fields that the body has. Raises ProtocolError not_found, webhook_address, and the errors of
     `identify`.
     """
-    caller = _identify(request, Wanted(), now_ms, deps)
+    caller = _identify(request, Wanted(), now, deps)
     hook = webhook_register.one(_hooks(caller), id)
     changed = webhook_register.change(hook, body, app=caller.app, register=deps.register)
     return webhook_register.shown(changed, deps.register)
 
 
-def remove(request: AppRequest, id: str, *, now_ms: int, deps: WebhookDependencies) -> None:
+def remove(request: AppRequest, id: str, *, now: Instant, deps: WebhookDependencies) -> None:
     """Remove a webhook. Nothing is sent to it any more, also no retries.
 
     Raises ProtocolError not_found, and the errors of `identify`.
     """
-    caller = _identify(request, Wanted(), now_ms, deps)
+    caller = _identify(request, Wanted(), now, deps)
     webhook_register.remove(webhook_register.one(_hooks(caller), id), app=caller.app, register=deps.register)
 
 
-def test(request: AppRequest, id: str, *, now_ms: int, deps: WebhookDependencies) -> app_api.WebhookDelivery:
+def test(request: AppRequest, id: str, *, now: Instant, deps: WebhookDependencies) -> app_api.WebhookDelivery:
     """Send a `webhook.test` event to this webhook, whatever types it receives.
 
     Raises ProtocolError not_found, webhook_disabled, idempotency_mismatch, and the errors of `identify`.
     """
-    caller, by, fingerprint = _identify_post(request, now_ms, deps)
+    caller, by, fingerprint = _identify_post(request, now, deps)
     if caller.facts.answer:
         return _delivery(caller.facts.answer, fingerprint)
     hook = _enabled(webhook_register.one(_hooks(caller), id))
-    event = new_event(caller.app.id, "webhook.test", {"webhook": hook.id}, test=hook.test, now_ms=now_ms)
-    now_seconds = now_ms // 1000
+    event = new_event(caller.app.id, "webhook.test", {"webhook": hook.id}, test=hook.test, now=now)
+    now_seconds = now.seconds
     delivery = _new_delivery(caller, hook, event.id, event.type, run=1, at=now_seconds, event_at=now_seconds)
     return _start(
         caller, None, delivery, by=by, fingerprint=fingerprint, also=[deps.store.deliveries.recording(event)], deps=deps
@@ -135,17 +138,17 @@ def test(request: AppRequest, id: str, *, now_ms: int, deps: WebhookDependencies
 
 
 def redeliver(
-    request: AppRequest, id: str, event: str, *, now_ms: int, deps: WebhookDependencies
+    request: AppRequest, id: str, event: str, *, now: Instant, deps: WebhookDependencies
 ) -> app_api.WebhookDelivery:
     """Send an event of the last 30 days to this webhook again, with all attempts, whatever its delivery's state.
 
     Raises ProtocolError not_found, webhook_disabled, idempotency_mismatch, unavailable, and the errors of `identify`.
     """
-    caller, by, fingerprint = _identify_post(request, now_ms, deps)
+    caller, by, fingerprint = _identify_post(request, now, deps)
     if caller.facts.answer:
         return _delivery(caller.facts.answer, fingerprint)
     hook = _enabled(webhook_register.one(_hooks(caller), id))
-    now_seconds = now_ms // 1000
+    now_seconds = now.seconds
     _, found, row = deps.store.read(caller.app.id, event, hook.id, test=hook.test, now_seconds=now_seconds)
     if found is None:
         raise ProtocolError(ErrorCode.NOT_FOUND)
@@ -213,7 +216,7 @@ def deliveries(
     state: str | None,
     after: str | None,
     limit: int,
-    now_ms: int,
+    now: Instant,
     deps: WebhookDependencies,
 ) -> app_api.WebhookDeliveries:
     """Return a page of deliveries, the newest events first. It can be short or empty and still have a cursor.
@@ -221,13 +224,13 @@ def deliveries(
     The reason is that `state` is checked after reading. Raises ProtocolError not_found, invalid_cursor, and the errors
     of `identify`.
     """
-    caller = _identify(request, Wanted(), now_ms, deps)
+    caller = _identify(request, Wanted(), now, deps)
     hook = webhook_register.one(_hooks(caller), id)
     app, of = caller.app.id, f"deliveries {hook.id}"
     before = position(after, owner=app, of=of, pepper=deps.pepper) if after is not None else None
     found: list[WebhookDelivery] = []
     last: str | None = None
-    pages = deps.store.pages(app, hook.id, test=hook.test, before=before, limit=limit, now_seconds=now_ms // 1000)
+    pages = deps.store.pages(app, hook.id, test=hook.test, before=before, limit=limit, now_seconds=now.seconds)
     for rows, after_page in islice(pages, _LIST_QUERIES):
         passed = [row for row in rows if state is None or row.state == state]
         room = limit - len(found)
@@ -246,8 +249,8 @@ def deliveries(
 # Shared parts
 
 
-def _identify(request: AppRequest, wanted: Wanted, now_ms: int, deps: WebhookDependencies) -> AppCaller:
-    return identify(request, wanted, scope="hook", audience=deps.audience, now_ms=now_ms, view=deps.view)
+def _identify(request: AppRequest, wanted: Wanted, now: Instant, deps: WebhookDependencies) -> AppCaller:
+    return identify(request, wanted, scope="hook", audience=deps.audience, now=now, view=deps.view)
 
 
 def _hooks(caller: AppCaller) -> Mapping[str, Webhook]:
@@ -255,11 +258,11 @@ def _hooks(caller: AppCaller) -> Mapping[str, Webhook]:
     return caller.app.hooks(test=caller.key.test)
 
 
-def _identify_post(request: AppRequest, now_ms: int, deps: WebhookDependencies) -> tuple[AppCaller, str, bytes]:
+def _identify_post(request: AppRequest, now: Instant, deps: WebhookDependencies) -> tuple[AppCaller, str, bytes]:
     """Identify the caller. Return the keyed hashes that recognise a repetition and its body, too."""
     by = request.request_hash(deps.pepper)
-    caller = _identify(request, Wanted(request=by), now_ms, deps)
-    answer = first_answer(request, caller, pepper=deps.pepper, now_seconds=now_ms // 1000, view=deps.view)
+    caller = _identify(request, Wanted(request=by), now, deps)
+    answer = first_answer(request, caller, pepper=deps.pepper, now_seconds=now.seconds, view=deps.view)
     caller = replace(caller, facts=replace(caller.facts, answer=answer))
     return caller, by, request.body_fingerprint(deps.pepper, answer.fingerprint if answer else None)
 

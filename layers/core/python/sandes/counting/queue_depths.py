@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from sandes.model.instant import Instant
 from sandes.model.statistics import Depth
 from sandes.store.statistics import StatisticsStore
 
@@ -25,11 +26,11 @@ class DepthDependencies:
     store: StatisticsStore
 
 
-def look(*, now_ms: int, deps: DepthDependencies) -> list[Depth]:
+def look(*, now: Instant, deps: DepthDependencies) -> list[Depth]:
     """Store the length of each queue."""
     depths = [
         Depth(name, deps.gauge.entries(queue), deps.gauge.entries(dead))
         for name, (queue, dead) in sorted(deps.queues.items())
     ]
-    deps.store.put_depths(depths, now_ms=now_ms)
+    deps.store.put_depths(depths, now_ms=now.ms)
     return depths

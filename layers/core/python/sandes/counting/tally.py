@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from sandes.model.ids import OrganisationId
+from sandes.model.instant import Instant
 from sandes.model.statistics import hour_of
 from sandes.store.dynamo import StoreUnavailable
 from sandes.store.statistics import StatisticsStore, new_tally_name
@@ -33,27 +34,27 @@ class Tally:
     """A write with an unknown outcome. It is repeated under the same name."""
     _written_at_ms: int = 0
 
-    def count(self, counter: str, organisation: OrganisationId | None, *, now_ms: int) -> None:
+    def count(self, counter: str, organisation: OrganisationId | None, *, now: Instant) -> None:
         """Count one event, of an organisation or of none. Never fails: a write that fails is repeated later."""
         if self.store is None:
             return
-        key = (organisation, hour_of(now_ms // 1000), counter)
+        key = (organisation, hour_of(now.seconds), counter)
         if key in self._counts or len(self._counts) < MOST_KEPT:
             self._counts[key] += 1
         self._unwritten += 1
-        if self._unwritten < WRITE_EVERY and now_ms - self._written_at_ms < WRITE_AFTER_MS:
+        if self._unwritten < WRITE_EVERY and now.ms - self._written_at_ms < WRITE_AFTER_MS:
             return
-        self._unwritten, self._written_at_ms = 0, now_ms
-        self._write(self.store, now_ms)
+        self._unwritten, self._written_at_ms = 0, now.ms
+        self._write(self.store, now)
 
-    def _write(self, store: StatisticsStore, now_ms: int) -> None:
+    def _write(self, store: StatisticsStore, now: Instant) -> None:
         """Write the pending counts, then the later ones. Counts that cannot be written stay for the next attempt."""
         while self._pending or self._counts:
             if self._pending is None:
                 self._pending, self._counts = (new_tally_name(), self._counts), Counter()
             name, counts = self._pending
             try:
-                store.put_tally(counts, now_seconds=now_ms // 1000, name=name)
+                store.put_tally(counts, now_seconds=now.seconds, name=name)
             except StoreUnavailable:
                 return
             self._pending = None

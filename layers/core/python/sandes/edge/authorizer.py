@@ -42,13 +42,13 @@ def authorize(event: dict[str, Any], deps: AuthorizerDependencies) -> dict[str, 
     A socket outlives the token that opens it, so the handshake also has a signed act (docs/adr/0034). The socket gets a
     number, by which a device's newest socket is known without a clock (docs/adr/0032).
     """
-    now_ms = runtime.now_ms()
+    now = runtime.now()
     try:
         headers = event.get("headers") or {}
         token = bearer(headers)
-        caller = authenticate(token, audience=deps.audience, now_ms=now_ms, directory=deps.directory)
-        check_act(caller, open_socket(token), read_signed(_header(headers, ACT_HEADER.lower())), now_ms=now_ms)
-        principal = Principal.of(caller.device, now_ms)
+        caller = authenticate(token, audience=deps.audience, now=now, directory=deps.directory)
+        check_act(caller, open_socket(token), read_signed(_header(headers, ACT_HEADER.lower())), now=now)
+        principal = Principal.of(caller.device, now.ms)
         principal = replace(principal, socket=deps.routing.number_socket(principal))
     except ProtocolError as error:
         logger().info("connect", outcome=error.code)
@@ -85,7 +85,7 @@ def disconnected(event: dict[str, Any], deps: AuthorizerDependencies) -> dict[st
         return {"statusCode": 200}
     principal, connection = principal_of(event)
     try:
-        forgotten = deps.routing.disconnect(principal.address, connection, now_seconds=runtime.now_ms() // 1000)
+        forgotten = deps.routing.disconnect(principal.address, connection, now_seconds=runtime.now().seconds)
     except (ClientError, BotoCoreError) as error:  # the row expires anyway, and posts find the socket gone
         logger().warning("disconnect", connection=connection, error=type(error).__name__)
         return {"statusCode": 200}

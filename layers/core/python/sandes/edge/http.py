@@ -17,7 +17,6 @@ from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import BaseModel
 
-from sandes import runtime
 from sandes.edge.faults import refusal
 from sandes.edge.telemetry import logger, measure_refusal
 from sandes.protocol.client_api import Problem
@@ -234,7 +233,3 @@ def version_meant(if_match: str | None) -> int | None:
     if found is None:
         raise invalid(ErrorCode.INVALID_REQUEST, "/If-Match", "no_etag_of_ours")
     return int(found[1])
-
-
-def now_milliseconds() -> int:
-    return runtime.now_ms()

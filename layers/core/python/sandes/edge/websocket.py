@@ -11,12 +11,13 @@ from sandes import runtime
 from sandes.edge.faults import refusal
 from sandes.edge.telemetry import logger, measure_refusal
 from sandes.model.ids import ConnectionId
+from sandes.model.instant import Instant
 from sandes.model.principal import Principal
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.protocol.frames import ClientFrame, ServerFrame, error_frame, parse_frame, ref_of, render
 
 Event = dict[str, Any]
-UseCase = Callable[[ClientFrame, Principal, ConnectionId, int], ServerFrame]
+UseCase = Callable[[ClientFrame, Principal, ConnectionId, Instant], ServerFrame]
 
 
 def principal_of(event: Event) -> tuple[Principal, ConnectionId]:
@@ -31,7 +32,7 @@ def frame_handler(use_case: UseCase) -> Callable[[Event, LambdaContext], Event]:
     """
 
     def handler(event: Event, context: LambdaContext) -> Event:
-        now_ms = runtime.now_ms()
+        now = runtime.now()
         text = event.get("body") or ""
         ref: str | None = None
         kind = "unparsed"
@@ -39,7 +40,7 @@ def frame_handler(use_case: UseCase) -> Callable[[Event, LambdaContext], Event]:
             principal, connection = principal_of(event)
             frame = parse_frame(text)
             ref, kind = frame.ref, frame.type
-            answer: ServerFrame = use_case(frame, principal, connection, now_ms)
+            answer: ServerFrame = use_case(frame, principal, connection, now)
             outcome: str = answer.type
         except Exception as error:  # noqa: BLE001  # the boundary: see edge/faults.py
             refused = refusal(error)

@@ -36,6 +36,7 @@ from sandes.model.ids import (
     new_body_id,
     parse_base64url,
 )
+from sandes.model.instant import Instant
 from sandes.policy import GroupView, Viewer, decide
 from sandes.ports.queues import Queue
 from sandes.store.fanouts import FanoutStore
@@ -82,7 +83,7 @@ class Fanout:
     sender_hash: SenderHash
     service_keys: ServiceKeys
 
-    def __call__(self, post: GroupPost, *, to: Sequence[AccountId] | None = None, now_ms: int) -> bool:
+    def __call__(self, post: GroupPost, *, to: Sequence[AccountId] | None = None, now: Instant) -> bool:
         """Deliver to the members of the group, or only to the accounts in `to`, who need not be members.
 
         When this returns, every device has the post stored, or the queue has it. The sending device does not get it,
@@ -97,8 +98,8 @@ class Fanout:
             members=post.group.members if to is None else len(to),
             version=post.group.version,
         )
-        record = self.store.begin(name, first, keep_until=_keep_until(post.expires_at, now_ms))
-        if record.is_under_way or record.expires_at <= now_ms // 1000:
+        record = self.store.begin(name, first, keep_until=_keep_until(post.expires_at, now))
+        if record.is_under_way or record.expires_at <= now.seconds:
             return False
         job = FanoutJob(
             post=name,
@@ -120,7 +121,7 @@ class Fanout:
             members = job.members
             if members is None:
                 members = tuple(member for page in self._members(job) for member in page)
-            self.store.delivered(name, self._deliver(job, members, now_ms=now_ms))
+            self.store.delivered(name, self._deliver(job, members, now=now))
         elif job.members is None:
             self.queue.send(self._entry(job))
             self.store.queued(name)
@@ -138,10 +139,10 @@ class Fanout:
             self.inbox.put_body(body.id, encrypt_body(post.body, body), expires_at=record.expires_at + DAY_SECONDS)
         return group_message_body(post.group.id, record.version, body)
 
-    def work(self, queued: Mapping[str, Any], *, now_ms: int) -> str:
+    def work(self, queued: Mapping[str, Any], *, now: Instant) -> str:
         """Process an entry of the queue, and return the outcome for the log. Raises StoreUnavailable, NobodyFound."""
         job = _decode(self.keys.open(parse_base64url(queued["post"])))
-        if job.expires_at <= now_ms // 1000:
+        if job.expires_at <= now.seconds:
             return "expired"
         if job.members is None:
             if self.store.is_planned(job.post):  # a new division into chunks would reach some members twice
@@ -151,8 +152,8 @@ class Fanout:
         chunk = self.keys.chunk(job.post, job.sender, job.members)
         if self.store.is_done(job.post, chunk):
             return "done_before"
-        done = self._deliver(job, job.members, now_ms=now_ms)
-        self.store.finish(job.post, chunk, done, keep_until=_keep_until(job.expires_at, now_ms))
+        done = self._deliver(job, job.members, now=now)
+        self.store.finish(job.post, chunk, done, keep_until=_keep_until(job.expires_at, now))
         return "delivered"
 
     def _members(self, job: FanoutJob) -> Iterator[list[AccountId]]:
@@ -174,14 +175,14 @@ class Fanout:
     def _entry(self, job: FanoutJob) -> dict[str, str]:
         return {"post": base64url_text(self.keys.seal(_encode(job)))}
 
-    def _deliver(self, job: FanoutJob, members: Sequence[AccountId], *, now_ms: int) -> ChunkDone:
+    def _deliver(self, job: FanoutJob, members: Sequence[AccountId], *, now: Instant) -> ChunkDone:
         """Store the post for every device of `members` and push it, with one batch of reads, writes and posts each."""
-        routes = self.routing.read_many(members, now_seconds=now_ms // 1000)
-        sealing = _Sealing(job, self.sender_hash, Sealing.by(self.service_keys, now_ms=now_ms))
+        routes = self.routing.read_many(members, now_seconds=now.seconds)
+        sealing = _Sealing(job, self.sender_hash, Sealing.by(self.service_keys, now_ms=now.ms))
         deliveries = [(sealing.envelopes(to), to) for to in routes.values() if _may_receive(job, to)]
         envelopes = [envelope for sealed, _ in deliveries for envelope in sealed]
         self.inbox.put_many(envelopes)
-        posted = self.push.many(deliveries, now_seconds=now_ms // 1000)
+        posted = self.push.many(deliveries, now_seconds=now.seconds)
         return ChunkDone(len(envelopes), sum(posted))
 
 
@@ -209,8 +210,8 @@ def _seen(job: FanoutJob, role: Role) -> GroupView:
     return GroupView(job.audience, "all", open=False, live=True, owner_organisation=None, role=role, invited=False)
 
 
-def _keep_until(expires_at: int, now_ms: int) -> int:
-    return max(expires_at, now_ms // 1000 + KEEP_SECONDS - DAY_SECONDS) + DAY_SECONDS
+def _keep_until(expires_at: int, now: Instant) -> int:
+    return max(expires_at, now.seconds + KEEP_SECONDS - DAY_SECONDS) + DAY_SECONDS
 
 
 class _Sealing:

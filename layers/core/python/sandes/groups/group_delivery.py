@@ -13,6 +13,7 @@ from sandes.limits import Limit, enforce
 from sandes.model.envelope import envelope_id
 from sandes.model.group import Member
 from sandes.model.ids import AccountId, DeviceAddress, DeviceNumber, GroupId, MessageId, account_text, message_text
+from sandes.model.instant import Instant
 from sandes.policy import GroupView, Viewer, decide
 from sandes.protocol.client_api import GroupDelivery
 from sandes.protocol.errors import ErrorCode, ProtocolError
@@ -44,7 +45,7 @@ def delivery(
     message: MessageId,
     *,
     after: str | None,
-    now_ms: int,
+    now: Instant,
     deps: GroupDeliveryDependencies,
 ) -> GroupDelivery:
     """Return the progress of a message. Any device of the author's account may ask, while the account is a member.
@@ -52,8 +53,8 @@ def delivery(
     `devices` is the number recorded by the fan-out. `waiting` is counted in the inboxes of one page of current members.
     Raises ProtocolError rate_limited, not_found (also for messages of others), invalid_cursor.
     """
-    now_seconds, me = now_ms // 1000, caller.account.id
-    enforce(deps.limits, Limit.GROUP_DELIVERIES, f"account:{account_text(me)}", now_ms=now_ms)
+    now_seconds, me = now.seconds, caller.account.id
+    enforce(deps.limits, Limit.GROUP_DELIVERIES, f"account:{account_text(me)}", now=now)
     facts = deps.groups.facts(group, me, now_seconds=now_seconds)
     member = facts.own.member
     viewer = Viewer(caller.account.standing_at(now_seconds))

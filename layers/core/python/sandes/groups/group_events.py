@@ -29,6 +29,7 @@ from sandes.model.ids import (
     parse_group,
     parse_message,
 )
+from sandes.model.instant import Instant
 from sandes.ports.queues import Queue
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.store.dynamo import StoreUnavailable
@@ -50,7 +51,7 @@ T = TypeVar("T")
 class Deliver(Protocol):
     """Delivers the events of groups. `sandes.groups.fanout.Fanout` implements this interface."""
 
-    def __call__(self, post: GroupPost, *, to: Sequence[AccountId] | None = None, now_ms: int) -> int: ...
+    def __call__(self, post: GroupPost, *, to: Sequence[AccountId] | None = None, now: Instant) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ def new_event(
     change: GroupChange,
     actor: Actor,
     *,
-    now_ms: int,
+    now: Instant,
     subject: AccountId | None = None,
     role: Role | None = None,
     name: str | None = None,
@@ -75,7 +76,7 @@ def new_event(
     """Build an event. If `narrow` is true, only the subject and admins get it. If `to` is set, only these
     accounts do.
     """
-    return GroupEvent(group, new_message_id(now_ms), int(change), actor, now_ms, subject, role, name, narrow, to)
+    return GroupEvent(group, new_message_id(now.ms), int(change), actor, now.ms, subject, role, name, narrow, to)
 
 
 @contextmanager
@@ -99,7 +100,7 @@ def all_told(events: Sequence[GroupEvent], queue: Queue) -> Iterator[None]:
 
 
 @contextmanager
-def devices_told(device: Device, *, queue: Queue, there: bool, now_ms: int) -> Iterator[None]:
+def devices_told(device: Device, *, queue: Queue, there: bool, now: Instant) -> Iterator[None]:
     """Notify an account's groups around the transaction that adds or removes a device of an existing account.
 
     `there` says whether the device belongs to the account afterwards. Raises StoreUnavailable only before the
@@ -110,7 +111,7 @@ def devices_told(device: Device, *, queue: Queue, there: bool, now_ms: int) -> I
         "account": account_text(device.account),
         "registration": device.registration,
         "there": there,
-        "change": message_text(new_message_id(now_ms)),
+        "change": message_text(new_message_id(now.ms)),
     }
     with _queued([entry], queue):
         yield
@@ -150,7 +151,7 @@ def decided(attempt: Callable[[], T]) -> T:
     raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1)
 
 
-def send_event(queued: Mapping[str, Any], *, now_ms: int, deps: EventDependencies) -> str:
+def send_event(queued: Mapping[str, Any], *, now: Instant, deps: EventDependencies) -> str:
     """Send the event of an entry if it is still to be sent, and return the outcome for the log. It may be repeated.
 
     Raises StoreUnavailable.
@@ -158,9 +159,9 @@ def send_event(queued: Mapping[str, Any], *, now_ms: int, deps: EventDependencie
     group, event = deps.groups.event(parse_group(queued["group"]), parse_message(queued["event"]))
     if event is None or group is None:
         return "nothing_to_tell"
-    if event.at_ms // 1000 + deps.max_expiry_seconds > now_ms // 1000:
+    if event.at_ms // 1000 + deps.max_expiry_seconds > now.seconds:
         for message, to in recipients(group, event):
-            deps.deliver(post_of(group, event, message, deps.max_expiry_seconds), to=to, now_ms=now_ms)
+            deps.deliver(post_of(group, event, message, deps.max_expiry_seconds), to=to, now=now)
     deps.groups.forget_event(event)
     return "told"
 

@@ -35,6 +35,7 @@ from sandes.model.group import (
     Role,
 )
 from sandes.model.ids import AccountId, GroupId, id_text
+from sandes.model.instant import Instant
 from sandes.model.standing import Standing
 from sandes.policy import Person, decide
 from sandes.protocol import client_api
@@ -52,7 +53,7 @@ def put_member(
     role: Role,
     signed: Signed | None,
     *,
-    now_ms: int,
+    now: Instant,
     deps: GroupDependencies,
 ) -> client_api.GroupMember:
     """Let the caller join; or invite another account, add it to an official group, or change its role.
@@ -60,27 +61,27 @@ def put_member(
     Raises ProtocolError not_found (also for an account that may not be invited), not_permitted, group_full,
     too_many_admins, invalid_request, rate_limited, and the errors of `check_act`.
     """
-    check_act(caller, statements.put_member(id, account, role), signed, now_ms=now_ms)
+    check_act(caller, statements.put_member(id, account, role), signed, now=now)
     me = caller.account.id
-    enforce(deps.limits, Limit.GROUP_CHANGES, subject(me), now_ms=now_ms)
-    change = _Change(caller, id, now_ms, deps)
+    enforce(deps.limits, Limit.GROUP_CHANGES, subject(me), now=now)
+    change = _Change(caller, id, now, deps)
     if account == me:
         return decided(lambda: change.join(role))
     return decided(lambda: change.put(account, role))
 
 
 def remove_member(
-    caller: Caller, id: GroupId, account: AccountId, signed: Signed | None, *, now_ms: int, deps: GroupDependencies
+    caller: Caller, id: GroupId, account: AccountId, signed: Signed | None, *, now: Instant, deps: GroupDependencies
 ) -> None:
     """Leave or decline, for the caller's account; remove a member or withdraw an invitation, for another account.
 
     If the last member leaves an informal group, it is dissolved. Raises ProtocolError not_found, not_permitted,
     owner_stays, rate_limited, and the errors of `check_act`.
     """
-    check_act(caller, statements.remove_member(id, account), signed, now_ms=now_ms)
+    check_act(caller, statements.remove_member(id, account), signed, now=now)
     me = caller.account.id
-    enforce(deps.limits, Limit.GROUP_CHANGES, subject(me), now_ms=now_ms)
-    change = _Change(caller, id, now_ms, deps)
+    enforce(deps.limits, Limit.GROUP_CHANGES, subject(me), now=now)
+    change = _Change(caller, id, now, deps)
     if account == me:
         decided(change.leave)
     else:
@@ -92,18 +93,18 @@ class _Change:
     GroupRaced.
     """
 
-    def __init__(self, caller: Caller, group: GroupId, now_ms: int, deps: GroupDependencies) -> None:
+    def __init__(self, caller: Caller, group: GroupId, now: Instant, deps: GroupDependencies) -> None:
         self._caller = caller
         self._me = caller.account.id
         self._id = group
-        self._now_ms = now_ms
-        self._now_seconds = now_ms // 1000
+        self._now = now
+        self._now_seconds = now.seconds
         self._deps = deps
-        self._viewer = viewer_of(caller, now_ms)
+        self._viewer = viewer_of(caller, now)
 
     def join(self, role: Role) -> client_api.GroupMember:
         facts = self._facts()
-        group, own = visible(self._caller, facts.group, facts.own, self._now_ms), facts.own
+        group, own = visible(self._caller, facts.group, facts.own, self._now), facts.own
         if own.member:
             return _member(own.member)
         if not decide(self._viewer, view_of(group, own), "join"):
@@ -113,13 +114,13 @@ class _Change:
 
     def put(self, account: AccountId, role: Role) -> client_api.GroupMember:
         facts, about = self._facts_about(account)
-        group = managed(self._caller, facts.group, facts.own, self._now_ms)
+        group = managed(self._caller, facts.group, facts.own, self._now)
         if about.tie.member:
             return self._set_role(group, facts, about.tie.member, about, role)
         _check_new(role)
         if about.tie.invitation:
             return _invited(about.tie.invitation)
-        enforce(self._deps.limits, Limit.INVITATIONS, subject(self._me), now_ms=self._now_ms)
+        enforce(self._deps.limits, Limit.INVITATIONS, subject(self._me), now=self._now)
         if not self._may_invite(group, about):
             raise ProtocolError(ErrorCode.NOT_FOUND)
         standing = about.standing
@@ -151,7 +152,7 @@ class _Change:
 
     def remove(self, account: AccountId) -> None:
         facts, about = self._facts_about(account)
-        group = managed(self._caller, facts.group, facts.own, self._now_ms)
+        group = managed(self._caller, facts.group, facts.own, self._now)
         tie = about.tie
         if tie.member is None:
             if tie.invitation is None:
@@ -179,13 +180,11 @@ class _Change:
         name: str | None = None,
         narrow: bool = False,
     ) -> GroupEvent:
-        actor = actor_of(self._caller, self._now_ms)
-        return new_event(
-            self._id, change, actor, now_ms=self._now_ms, subject=about, role=role, name=name, narrow=narrow
-        )
+        actor = actor_of(self._caller, self._now)
+        return new_event(self._id, change, actor, now=self._now, subject=about, role=role, name=name, narrow=narrow)
 
     def _telling(self, group: Group, event: GroupEvent) -> AbstractContextManager[GroupEvent]:
-        charge_telling(self._caller, group, event, now_ms=self._now_ms, deps=self._deps)
+        charge_telling(self._caller, group, event, now=self._now, deps=self._deps)
         return told(event, self._deps.work)
 
     def _may_invite(self, group: Group, about: Subject) -> bool:
@@ -196,7 +195,7 @@ class _Change:
     def _add(self, group: Group, account: AccountId, way: Way, standing: Standing | None) -> client_api.GroupMember:
         if group.members >= group.limit:
             raise ProtocolError(ErrorCode.GROUP_FULL)
-        member = Member(account, "member", self._now_ms, group.version + 1)
+        member = Member(account, "member", self._now.ms, group.version + 1)
         held = standing.organisation if standing and group.audience == "officials" else None
         joined = self._event(GroupChange.JOINED, account, role="member", name=group.name)
         with self._telling(group, joined) as event:
@@ -249,7 +248,7 @@ def _invited(invitation: GroupInvitation) -> client_api.GroupMember:
 
 
 def members(
-    caller: Caller, id: GroupId, after: str | None, *, limit: int = MAX_PAGE, now_ms: int, deps: GroupDependencies
+    caller: Caller, id: GroupId, after: str | None, *, limit: int = MAX_PAGE, now: Instant, deps: GroupDependencies
 ) -> client_api.GroupMembers:
     """Return a page of members. For callers who manage the group, invitations come first.
 
@@ -257,9 +256,9 @@ def members(
     the caller may not see the members.
     """
     me, of = caller.account.id, f"members {id_text(id)}"
-    facts = deps.groups.facts(id, me, now_seconds=now_ms // 1000)
-    group = visible(caller, facts.group, facts.own, now_ms)
-    viewer, view = viewer_of(caller, now_ms), view_of(group, facts.own)
+    facts = deps.groups.facts(id, me, now_seconds=now.seconds)
+    group = visible(caller, facts.group, facts.own, now)
+    viewer, view = viewer_of(caller, now), view_of(group, facts.own)
     if not decide(viewer, view, "see_members"):
         raise ProtocolError(ErrorCode.NOT_PERMITTED)
     rows, last = deps.groups.members_page(
@@ -272,7 +271,7 @@ def members(
         members=[
             _member(row) if isinstance(row, Member) else _invited(row)
             for row in rows
-            if isinstance(row, Member) or row.expires_at > now_ms // 1000
+            if isinstance(row, Member) or row.expires_at > now.seconds
         ],
         version=group.version,
         cursor=cursor(last, owner=me, of=of, pepper=deps.pepper) if last is not None else None,

@@ -18,6 +18,7 @@ from sandes.identity.signed_acts import Signed, check_act
 from sandes.limits import Limit, enforce
 from sandes.model.group import MAX_INFORMAL_MEMBERS, Actor, Group, GroupEvent, Member
 from sandes.model.ids import AccountId, DeviceAddress, GroupId, account_text, id_text, parse_group
+from sandes.model.instant import Instant
 from sandes.model.standing import class_of
 from sandes.policy import GroupView, Viewer, decide
 from sandes.ports.queues import Queue
@@ -40,7 +41,7 @@ class GroupDependencies:
     work: Queue
 
 
-def create(caller: Caller, new: client_api.NewGroup, *, now_ms: int, deps: GroupDependencies) -> client_api.Group:
+def create(caller: Caller, new: client_api.NewGroup, *, now: Instant, deps: GroupDependencies) -> client_api.Group:
     """Create an informal group with the caller as its owner and only member. A repeated `ref` returns the same group.
 
     Raises ProtocolError rate_limited, and not_found if the caller is no longer in that group.
@@ -48,11 +49,11 @@ def create(caller: Caller, new: client_api.NewGroup, *, now_ms: int, deps: Group
     me = caller.account.id
     ids = [GroupId(made[: len(me)]) for made in deps.pepper.fingerprints("group", me, new.ref.encode())]
     for id in reversed(ids):  # while the pepper is replaced, the value that made the id is unknown
-        found = deps.groups.facts(id, me, now_seconds=now_ms // 1000)
+        found = deps.groups.facts(id, me, now_seconds=now.seconds)
         if found.group is not None:
             break
     if found.group is None:
-        enforce(deps.limits, Limit.GROUPS_MADE, subject(me), now_ms=now_ms)
+        enforce(deps.limits, Limit.GROUPS_MADE, subject(me), now=now)
         group = Group(
             id=id,
             name=new.name,
@@ -64,28 +65,28 @@ def create(caller: Caller, new: client_api.NewGroup, *, now_ms: int, deps: Group
             limit=MAX_INFORMAL_MEMBERS,
             version=1,
             state="live",
-            created_at=now_ms // 1000,
+            created_at=now.seconds,
             owner=me,
             admins=frozenset((me,)),
         )
         event = new_event(
-            id, GroupChange.JOINED, actor_of(caller, now_ms), now_ms=now_ms, subject=me, role="owner", name=new.name
+            id, GroupChange.JOINED, actor_of(caller, now), now=now, subject=me, role="owner", name=new.name
         )
         try:
             with told(event, deps.work):
-                deps.changes.create(group, [Member(me, "owner", now_ms, group.version)], event=event)
+                deps.changes.create(group, [Member(me, "owner", now.ms, group.version)], event=event)
         except GroupRaced:
             pass  # the caller's own repetition was faster
-    return read(caller, id, now_ms=now_ms, deps=deps)
+    return read(caller, id, now=now, deps=deps)
 
 
-def read(caller: Caller, id: GroupId, *, now_ms: int, deps: GroupDependencies) -> client_api.Group:
+def read(caller: Caller, id: GroupId, *, now: Instant, deps: GroupDependencies) -> client_api.Group:
     """Return a group. Raises ProtocolError not_found."""
-    facts = deps.groups.facts(id, caller.account.id, now_seconds=now_ms // 1000)
-    return shown(visible(caller, facts.group, facts.own, now_ms), facts.own)
+    facts = deps.groups.facts(id, caller.account.id, now_seconds=now.seconds)
+    return shown(visible(caller, facts.group, facts.own, now), facts.own)
 
 
-def own_groups(caller: Caller, after: str | None, *, now_ms: int, deps: GroupDependencies) -> client_api.GroupPage:
+def own_groups(caller: Caller, after: str | None, *, now: Instant, deps: GroupDependencies) -> client_api.GroupPage:
     """Return a page of the caller's memberships, then of the invitations.
 
     A page can be short or empty and still have a cursor. Raises ProtocolError invalid_cursor.
@@ -99,11 +100,11 @@ def own_groups(caller: Caller, after: str | None, *, now_ms: int, deps: GroupDep
         ties = {group: Tie(me, Member(me, role, 0), None) for group, role in memberships}
         start, further = None, f"in {id_text(last)}" if last else ""
     if not further:
-        invitations, last = deps.groups.invitations(me, after=start, limit=PAGE, now_seconds=now_ms // 1000)
+        invitations, last = deps.groups.invitations(me, after=start, limit=PAGE, now_seconds=now.seconds)
         ties |= {invitation.group: Tie(me, None, invitation) for invitation in invitations}
         further = f"invited {id_text(last)}" if last else ""
     found = deps.groups.read_many(list(ties))
-    viewer = viewer_of(caller, now_ms)
+    viewer = viewer_of(caller, now)
     return client_api.GroupPage(
         groups=[
             client_api.GroupEntry(
@@ -126,7 +127,7 @@ def change(
     signed: Signed | None,
     *,
     version: int | None = None,
-    now_ms: int,
+    now: Instant,
     deps: GroupDependencies,
 ) -> client_api.Group:
     """Change a group as an admin or owner. If `version` is set, change only this version.
@@ -135,13 +136,13 @@ def change(
     not_permitted, precondition_failed, invalid_request, rate_limited, and the errors of `check_act`.
     """
     if wanted.open is not None:
-        check_act(caller, statements.open_group(id, wanted.open), signed, now_ms=now_ms)
-    me, now_seconds = caller.account.id, now_ms // 1000
-    enforce(deps.limits, Limit.GROUP_CHANGES, subject(me), now_ms=now_ms)
+        check_act(caller, statements.open_group(id, wanted.open), signed, now=now)
+    me, now_seconds = caller.account.id, now.seconds
+    enforce(deps.limits, Limit.GROUP_CHANGES, subject(me), now=now)
 
     def attempt() -> client_api.Group:
         facts = deps.groups.facts(id, me, now_seconds=now_seconds)
-        group = managed(caller, facts.group, facts.own, now_ms)
+        group = managed(caller, facts.group, facts.own, now)
         if version is not None and version != group.version:
             raise ProtocolError(ErrorCode.PRECONDITION_FAILED)
         _check_change(group, wanted)
@@ -150,13 +151,13 @@ def change(
         is_open = wanted.open if wanted.open != group.open else None
         if name is None and posting is None and is_open is None:
             return shown(group, facts.own)
-        event = new_event(id, GroupChange.CHANGED, actor_of(caller, now_ms), now_ms=now_ms, name=name)
-        charge_telling(caller, group, event, now_ms=now_ms, deps=deps)
+        event = new_event(id, GroupChange.CHANGED, actor_of(caller, now), now=now, name=name)
+        charge_telling(caller, group, event, now=now, deps=deps)
         with told(event, deps.work):
             deps.changes.change(
                 id, name=name, posting=posting, is_open=is_open, version=version, listed=group, by=me, event=event
             )
-        return read(caller, id, now_ms=now_ms, deps=deps)
+        return read(caller, id, now=now, deps=deps)
 
     return decided(attempt)
 
@@ -168,22 +169,22 @@ def _check_change(group: Group, wanted: client_api.ChangeGroup) -> None:
         raise invalid(ErrorCode.INVALID_REQUEST, "/posting", "receive_only")
 
 
-def dissolve(caller: Caller, id: GroupId, signed: Signed | None, *, now_ms: int, deps: GroupDependencies) -> None:
+def dissolve(caller: Caller, id: GroupId, signed: Signed | None, *, now: Instant, deps: GroupDependencies) -> None:
     """Dissolve an informal group, as its owner. Members keep the messages that they have received.
 
     Raises ProtocolError not_found, not_permitted, rate_limited, and the errors of `check_act`.
     """
-    check_act(caller, statements.dissolve_group(id), signed, now_ms=now_ms)
+    check_act(caller, statements.dissolve_group(id), signed, now=now)
     me = caller.account.id
-    enforce(deps.limits, Limit.GROUP_CHANGES, subject(me), now_ms=now_ms)
+    enforce(deps.limits, Limit.GROUP_CHANGES, subject(me), now=now)
 
     def attempt() -> None:
-        facts = deps.groups.facts(id, me, now_seconds=now_ms // 1000)
-        group = visible(caller, facts.group, facts.own, now_ms)
+        facts = deps.groups.facts(id, me, now_seconds=now.seconds)
+        group = visible(caller, facts.group, facts.own, now)
         if group.kind != "informal" or group.owner != me:
             raise ProtocolError(ErrorCode.NOT_PERMITTED)
-        event = new_event(id, GroupChange.DISSOLVED, actor_of(caller, now_ms), now_ms=now_ms)
-        charge_telling(caller, group, event, now_ms=now_ms, deps=deps)
+        event = new_event(id, GroupChange.DISSOLVED, actor_of(caller, now), now=now)
+        charge_telling(caller, group, event, now=now, deps=deps)
         with told(event, deps.work):
             deps.changes.dissolve(group, owner=me, event=event)
 
@@ -197,23 +198,23 @@ def subject(account: AccountId) -> str:
     return f"account:{account_text(account)}"
 
 
-def charge_telling(caller: Caller, group: Group, event: GroupEvent, *, now_ms: int, deps: GroupDependencies) -> None:
+def charge_telling(caller: Caller, group: Group, event: GroupEvent, *, now: Instant, deps: GroupDependencies) -> None:
     """Charge an event to all members of a large group like a post, because it is work for each of them.
 
     Raises ProtocolError rate_limited.
     """
     chunks = chunks_of(group.members) if is_for_all(group, GroupChange(event.change), narrow=event.narrow) else 0
     if chunks:
-        enforce(deps.limits, Limit.GROUP_CHUNKS, subject(caller.account.id), now_ms=now_ms, weight=chunks)
+        enforce(deps.limits, Limit.GROUP_CHUNKS, subject(caller.account.id), now=now, weight=chunks)
 
 
-def actor_of(caller: Caller, now_ms: int) -> Actor:
+def actor_of(caller: Caller, now: Instant) -> Actor:
     device = DeviceAddress(caller.account.id, caller.device.number)
-    return Actor(device, class_of(caller.account.standing_at(now_ms // 1000)))
+    return Actor(device, class_of(caller.account.standing_at(now.seconds)))
 
 
-def viewer_of(caller: Caller, now_ms: int) -> Viewer:
-    return Viewer(caller.account.standing_at(now_ms // 1000))
+def viewer_of(caller: Caller, now: Instant) -> Viewer:
+    return Viewer(caller.account.standing_at(now.seconds))
 
 
 def view_of(group: Group, tie: Tie) -> GroupView:
@@ -221,19 +222,19 @@ def view_of(group: Group, tie: Tie) -> GroupView:
     return GroupView.of(group, tie.member.role if tie.member else None, invited=tie.invitation is not None)
 
 
-def visible(caller: Caller, group: Group | None, tie: Tie, now_ms: int) -> Group:
+def visible(caller: Caller, group: Group | None, tie: Tie, now: Instant) -> Group:
     """Return the group. Raises ProtocolError not_found if the caller may not see it."""
-    if group is None or not decide(viewer_of(caller, now_ms), view_of(group, tie), "see_group"):
+    if group is None or not decide(viewer_of(caller, now), view_of(group, tie), "see_group"):
         raise ProtocolError(ErrorCode.NOT_FOUND)
     return group
 
 
-def managed(caller: Caller, group: Group | None, tie: Tie, now_ms: int) -> Group:
+def managed(caller: Caller, group: Group | None, tie: Tie, now: Instant) -> Group:
     """Return the group. Raises ProtocolError not_found, or not_permitted if the caller sees it but does not
     manage it.
     """
-    seen = visible(caller, group, tie, now_ms)
-    if not decide(viewer_of(caller, now_ms), view_of(seen, tie), "manage"):
+    seen = visible(caller, group, tie, now)
+    if not decide(viewer_of(caller, now), view_of(seen, tie), "manage"):
         raise ProtocolError(ErrorCode.NOT_PERMITTED)
     return seen
 

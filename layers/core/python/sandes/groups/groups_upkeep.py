@@ -25,6 +25,7 @@ from sandes.model.ids import (
     parse_message,
     parse_organisation,
 )
+from sandes.model.instant import Instant
 from sandes.model.standing import Standing
 from sandes.ports.queues import Queue
 from sandes.store.directory import DirectoryStore
@@ -59,22 +60,22 @@ class UpkeepDependencies:
     work: Queue
 
 
-def work(queued: Mapping[str, Any], *, now_ms: int, deps: UpkeepDependencies) -> str:
+def work(queued: Mapping[str, Any], *, now: Instant, deps: UpkeepDependencies) -> str:
     """Process an entry of the queue, and return the outcome for the log. Raises StoreUnavailable."""
     match queued["job"]:
         case "event":
-            return send_event(queued, now_ms=now_ms, deps=deps.events)
+            return send_event(queued, now=now, deps=deps.events)
         case "end_memberships":
-            return _end_memberships(queued, now_ms=now_ms, deps=deps)
+            return _end_memberships(queued, now=now, deps=deps)
         case "devices_changed":
             return _devices_changed(queued, deps=deps)
         case "dissolve":
-            return _dissolve(queued, now_ms=now_ms, deps=deps)
+            return _dissolve(queued, now=now, deps=deps)
         case job:
             raise ValueError(f"no job is called {job}")
 
 
-def _end_memberships(queued: Mapping[str, Any], *, now_ms: int, deps: UpkeepDependencies) -> str:
+def _end_memberships(queued: Mapping[str, Any], *, now: Instant, deps: UpkeepDependencies) -> str:
     """End the memberships that depend on a verification.
 
     If an entry comes again, even days after the job was done, memberships that the account has gained since are kept.
@@ -89,7 +90,7 @@ def _end_memberships(queued: Mapping[str, Any], *, now_ms: int, deps: UpkeepDepe
     after = parse_group(queued["after"]) if "after" in queued else None
     memberships, last = deps.events.groups.memberships(account, after=after, limit=MEMBERSHIPS_AT_ONCE)
     for group, _ in memberships:
-        decided(partial(_end_membership, account, group, ended, until_ms=until_ms, now_ms=now_ms, deps=deps))
+        decided(partial(_end_membership, account, group, ended, until_ms=until_ms, now=now, deps=deps))
     if last is not None:
         deps.work.send({**queued, "after": id_text(last)})
         return "going_on"
@@ -103,16 +104,16 @@ def _end_membership(
     ended: OrganisationId,
     *,
     until_ms: int | None,
-    now_ms: int,
+    now: Instant,
     deps: UpkeepDependencies,
 ) -> None:
     """End a membership that began at `until_ms` or earlier.
 
     Raises GroupRaced if the account was verified again, or the membership changed, in between.
     """
-    facts = deps.events.groups.facts(id, account, now_seconds=now_ms // 1000)
+    facts = deps.events.groups.facts(id, account, now_seconds=now.seconds)
     known = deps.directory.account(account)
-    standing = known.standing_at(now_ms // 1000) if known else None
+    standing = known.standing_at(now.seconds) if known else None
     member = facts.own.member
     if facts.group is None or not facts.group.live or member is None:
         return
@@ -120,13 +121,13 @@ def _end_membership(
         return
     if not _ends(facts.group, member.role, ended, standing):
         return
-    with told(new_event(id, GroupChange.REMOVED, SYSTEM, now_ms=now_ms, subject=account), deps.work) as event:
+    with told(new_event(id, GroupChange.REMOVED, SYSTEM, now=now, subject=account), deps.work) as event:
         deps.changes.remove(
             id,
             member,
             by=None,
             unless_official_of=facts.group.organisation,
-            now_seconds=now_ms // 1000,
+            now_seconds=now.seconds,
             event=event,
         )
 
@@ -161,7 +162,7 @@ def _devices_changed(queued: Mapping[str, Any], *, deps: UpkeepDependencies) -> 
     return "told"
 
 
-def _dissolve(queued: Mapping[str, Any], *, now_ms: int, deps: UpkeepDependencies) -> str:
+def _dissolve(queued: Mapping[str, Any], *, now: Instant, deps: UpkeepDependencies) -> str:
     """Let the member rows of a dissolved group expire later. Posts still use them until then."""
     id, after = parse_group(queued["group"]), queued.get("after")
     group = deps.events.groups.read(id)
@@ -169,7 +170,7 @@ def _dissolve(queued: Mapping[str, Any], *, now_ms: int, deps: UpkeepDependencie
         return "not_dissolved"
     page, after = deps.events.groups.members_page(id, after=after, limit=MEMBERS_A_SECOND, invitations=False)
     members = [member for member in page if isinstance(member, Member)]
-    deps.changes.let_vanish(id, members, at=now_ms // 1000 + MEMBERS_OUTLIVE_SECONDS)
+    deps.changes.let_vanish(id, members, at=now.seconds + MEMBERS_OUTLIVE_SECONDS)
     if after is None:
         return "dissolved"
     deps.work.send({**queued, "after": after}, delay_seconds=1)

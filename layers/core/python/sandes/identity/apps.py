@@ -14,6 +14,7 @@ from sandes.crypto.jws import TokenExpired, TokenInvalid
 from sandes.crypto.pepper import Pepper
 from sandes.model.app import App, AppKey, Scope
 from sandes.model.ids import AppId, AppKeyId, base64url_text, is_test_key, without_hyphen
+from sandes.model.instant import Instant
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.store.app_view import AppFacts, AppView, Wanted
 from sandes.store.deliveries import Answer
@@ -111,14 +112,14 @@ def first_answer(
 
 
 def identify(
-    request: AppRequest, wanted: Wanted, *, scope: Scope | None, audience: str, now_ms: int, view: AppView
+    request: AppRequest, wanted: Wanted, *, scope: Scope | None, audience: str, now: Instant, view: AppView
 ) -> AppCaller:
     """Identify the app with one read, which also fetches what the call needs next, and one signature check.
 
     Raises ProtocolError token_expired (with the server's time), token_audience (with the server's audience),
     address_not_allowed, scope_missing, or token_invalid for everything else that is wrong with token or key.
     """
-    now_seconds = now_ms // 1000
+    now_seconds = now.seconds
     facts = view.read(request.app, wanted, now_seconds=now_seconds)
     key = facts.app.keys.get(request.key) if facts.app else None
     if facts.app is None or key is None:
@@ -133,7 +134,7 @@ def identify(
             now_seconds=now_seconds,
         )
     except TokenExpired:
-        raise ProtocolError(ErrorCode.TOKEN_EXPIRED, details={"server_time": now_ms}) from None
+        raise ProtocolError(ErrorCode.TOKEN_EXPIRED, details={"server_time": now.ms}) from None
     except TokenInvalid as error:
         if error.wrong_audience:
             raise ProtocolError(ErrorCode.TOKEN_AUDIENCE, details={"audience": audience}) from None

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from sandes.crypto.statements import Act, Actor, act_statement, signed_by
 from sandes.identity.devices import Caller
 from sandes.model.ids import parse_base64url
+from sandes.model.instant import Instant
 from sandes.protocol.errors import ErrorCode, ProtocolError, invalid
 from sandes.protocol.faults import OTHER_FORM, SHAPES
 
@@ -49,7 +50,7 @@ def read_signed(header: str | None) -> Signed | None:
         raise invalid(ErrorCode.INVALID_REQUEST, f"/{ACT_HEADER}", OTHER_FORM, SHAPES[OTHER_FORM]) from None
 
 
-def check_act(caller: Caller, act: Act, signed: Signed | None, *, now_ms: int) -> None:
+def check_act(caller: Caller, act: Act, signed: Signed | None, *, now: Instant) -> None:
     """Check the signature of an act. Raises ProtocolError signature_required, bad_signature or clock_skew."""
     if signed is None:
         raise ProtocolError(ErrorCode.SIGNATURE_REQUIRED)
@@ -57,10 +58,10 @@ def check_act(caller: Caller, act: Act, signed: Signed | None, *, now_ms: int) -
     by = Actor(caller.account.id, device.number, device.registration)
     if not signed_by(device.identity_key, act_statement(act, by, at_ms=signed.at_ms), signed.signature):
         raise invalid(ErrorCode.BAD_SIGNATURE, f"/{ACT_HEADER}", "not_accepted")
-    check_time(signed.at_ms, now_ms=now_ms)
+    check_time(signed.at_ms, now=now)
 
 
-def check_time(at_ms: int, *, now_ms: int) -> None:
+def check_time(at_ms: int, *, now: Instant) -> None:
     """Check that an act is recent. Raises ProtocolError clock_skew with the server's time."""
-    if abs(at_ms - now_ms) > SKEW_MS:
-        raise ProtocolError(ErrorCode.CLOCK_SKEW, details={"server_time": now_ms})
+    if abs(at_ms - now.ms) > SKEW_MS:
+        raise ProtocolError(ErrorCode.CLOCK_SKEW, details={"server_time": now.ms})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sandes.model.device import Routes
 from sandes.model.ids import AccountId, MessageId, message_time_ms
+from sandes.model.instant import Instant
 from sandes.model.principal import Principal
 from sandes.policy import Person
 from sandes.protocol.errors import ErrorCode, ProtocolError, invalid
@@ -30,17 +31,17 @@ def current(principal: Principal, own: Routes | None) -> Routes:
     return own
 
 
-def time_of_message(message: MessageId, now_ms: int) -> int:
+def time_of_message(message: MessageId, now: Instant) -> int:
     """Return the time that everybody sees for a message: the time in its id, in epoch milliseconds.
 
     A retry therefore has the time of the first attempt without any stored state, and one sender's messages keep their
     order in whichever environment they are accepted. Raises ProtocolError clock_skew or id_too_old.
     """
     made_at = message_time_ms(message)
-    if made_at > now_ms + MAX_AHEAD_MS:
-        raise ProtocolError(ErrorCode.CLOCK_SKEW, details={"server_time": now_ms})
-    if made_at < now_ms - MAX_AGE_MS:
-        raise ProtocolError(ErrorCode.ID_TOO_OLD, details={"server_time": now_ms})
+    if made_at > now.ms + MAX_AHEAD_MS:
+        raise ProtocolError(ErrorCode.CLOCK_SKEW, details={"server_time": now.ms})
+    if made_at < now.ms - MAX_AGE_MS:
+        raise ProtocolError(ErrorCode.ID_TOO_OLD, details={"server_time": now.ms})
     return made_at
 
 

@@ -19,6 +19,7 @@ from sandes.messaging.rules import current, expiry, recipient_of, time_of_messag
 from sandes.model.device import Route, Routes
 from sandes.model.envelope import MAX_BODY_BYTES
 from sandes.model.ids import DeviceNumber
+from sandes.model.instant import Instant
 from sandes.model.principal import Principal
 from sandes.model.standing import class_of
 from sandes.model.statistics import DIRECT_MESSAGES
@@ -42,7 +43,7 @@ class SendDependencies:
     inboxes: Meter = field(default_factory=lambda: Meter(Limit.INBOX, store=None))
 
 
-def send(frame: Send, principal: Principal, *, now_ms: int, deps: SendDependencies) -> Accepted:
+def send(frame: Send, principal: Principal, *, now: Instant, deps: SendDependencies) -> Accepted:
     """Store `frame` for every device of its recipient, then try to push it.
 
     Raises ProtocolError clock_skew, id_too_old, too_large, invalid_frame (expires_in), rate_limited, revoked,
@@ -52,15 +53,15 @@ def send(frame: Send, principal: Principal, *, now_ms: int, deps: SendDependenci
     One read decides the sender's class and rights. A sender who loses them afterwards is refused from the next message
     on.
     """
-    at_ms = time_of_message(frame.id, now_ms)
+    at_ms = time_of_message(frame.id, now)
     _check_sizes(frame)
     expires_in = expiry(frame.expires_in, deps.max_expiry_seconds)
     sender = principal.address
-    deps.meter.refuse_if_empty(str(sender), now_ms=now_ms)
+    deps.meter.refuse_if_empty(str(sender), now=now)
     facts = deps.view.read(
-        sender, frame.to.account, limit=Limit.SENDS.label, inbox_limit=Limit.INBOX.label, now_seconds=now_ms // 1000
+        sender, frame.to.account, limit=Limit.SENDS.label, inbox_limit=Limit.INBOX.label, now_seconds=now.seconds
     )
-    deps.meter.take(str(sender), stored_full_at_ms=facts.bucket_full_at_ms, now_ms=now_ms)
+    deps.meter.take(str(sender), stored_full_at_ms=facts.bucket_full_at_ms, now=now)
     recipient, standing = facts.recipient, current(principal, facts.sender).standing
     if recipient is None:
         raise ProtocolError(ErrorCode.NOT_PERMITTED)
@@ -73,37 +74,37 @@ def send(frame: Send, principal: Principal, *, now_ms: int, deps: SendDependenci
     _check_copies(frame, targets)
     deps.inboxes.take(
         inbox_subject(recipient.account),
-        now_ms=now_ms,
+        now=now,
         stored_full_at_ms=facts.inbox_full_at_ms,
         weight=_write_units(frame),
     )
     if not targets:  # a note to oneself without another device
         return Accepted(ref=frame.ref, id=frame.id, at=at_ms)
     if not facts.has_invited and decide(viewer, person, "let_write"):  # the citizen may answer the official
-        now_seconds = now_ms // 1000
+        now_seconds = now.seconds
         deps.view.directory.invite(
             owner=sender.account,
             invited=recipient.account,
             now_seconds=now_seconds,
             until=now_seconds + INVITED_SECONDS,
         )
-    sealing = Sealing.by(deps.service_keys, now_ms=now_ms)
+    sealing = Sealing.by(deps.service_keys, now_ms=now.ms)
     envelopes = [
         seal_for(
             targets[DeviceNumber(copy.device)],
             Content(frame.id, sender, class_of(standing), recipient.account, Kind.MESSAGE, at_ms, copy.body),
-            expires_at=now_ms // 1000 + expires_in,
+            expires_at=now.seconds + expires_in,
             sender_hash=deps.sender_hash,
             sealing=sealing,
-            accepted_at_ms=now_ms,
+            accepted_at_ms=now.ms,
         )
         for copy in frame.copies
     ]
     stored = deps.inbox.add(envelopes)
-    if stored[0].accepted_at_ms == now_ms:  # a retry was counted the first time
-        deps.tally.count(DIRECT_MESSAGES, standing.organisation if standing else None, now_ms=now_ms)
-    alive = [envelope for envelope in stored if envelope.expires_at > now_ms // 1000]  # a retry can find expired rows
-    changed = deps.push(alive, recipient, now_seconds=now_ms // 1000).changed
+    if stored[0].accepted_at_ms == now.ms:  # a retry was counted the first time
+        deps.tally.count(DIRECT_MESSAGES, standing.organisation if standing else None, now=now)
+    alive = [envelope for envelope in stored if envelope.expires_at > now.seconds]  # a retry can find expired rows
+    changed = deps.push(alive, recipient, now_seconds=now.seconds).changed
     if changed is not None:  # the device list was outdated when it was read
         _check_copies(frame, _targets(changed, principal))
     return Accepted(ref=frame.ref, id=frame.id, at=at_ms)

@@ -6,6 +6,7 @@ from sandes.identity.devices import Caller
 from sandes.limits import Limit, enforce
 from sandes.model.device import Account
 from sandes.model.ids import AccountId, account_text, new_account_id
+from sandes.model.instant import Instant
 from sandes.model.standing import class_of
 from sandes.people.codes import read_phone
 from sandes.people.devices import DeviceDependencies
@@ -21,9 +22,9 @@ from sandes.protocol.client_api import (
 from sandes.protocol.errors import ErrorCode, ProtocolError
 
 
-def me(caller: Caller, *, now_ms: int, deps: DeviceDependencies) -> Me:
+def me(caller: Caller, *, now: Instant, deps: DeviceDependencies) -> Me:
     """Return the caller's account. Raises ProtocolError revoked if the device is being unlinked."""
-    routes = deps.routing.read(caller.account.id, now_seconds=now_ms // 1000)
+    routes = deps.routing.read(caller.account.id, now_seconds=now.seconds)
     route = routes.devices.get(caller.device.number) if routes else None
     if route is None:
         raise ProtocolError(ErrorCode.REVOKED)
@@ -31,7 +32,7 @@ def me(caller: Caller, *, now_ms: int, deps: DeviceDependencies) -> Me:
         account=caller.account.id,
         device=caller.device.number,
         phone=deps.pepper.open_phone(caller.account.phone_sealed, caller.account.id),
-        account_class=class_of(caller.account.standing_at(now_ms // 1000)),
+        account_class=class_of(caller.account.standing_at(now.seconds)),
         created_at=caller.account.created_at,
         seal_key_number=route.seal_key.number,
     )
@@ -53,11 +54,11 @@ def list_devices(caller: Caller) -> DeviceList:
     )
 
 
-def keys(caller: Caller, account_id: AccountId, *, now_ms: int, deps: DeviceDependencies) -> AccountKeys:
+def keys(caller: Caller, account_id: AccountId, *, now: Instant, deps: DeviceDependencies) -> AccountKeys:
     """Return the devices to make copies for. Raises ProtocolError not_found unless the caller may write to the
     account.
     """
-    account = _reached(caller, account_id, "message", now_ms=now_ms, deps=deps)
+    account = _reached(caller, account_id, "message", now=now, deps=deps)
     return AccountKeys(
         account=account.id,
         devices=[
@@ -67,24 +68,24 @@ def keys(caller: Caller, account_id: AccountId, *, now_ms: int, deps: DeviceDepe
     )
 
 
-def lookup(caller: Caller, phone_text: str, *, now_ms: int, deps: DeviceDependencies) -> Found:
+def lookup(caller: Caller, phone_text: str, *, now: Instant, deps: DeviceDependencies) -> Found:
     """Find the account of a phone number. The limit is strict, because somebody could try all numbers.
 
     Raises ProtocolError invalid_phone, rate_limited, not_found.
     """
     phone = read_phone(phone_text)
-    enforce(deps.limits, Limit.LOOKUPS, f"account:{account_text(caller.account.id)}", now_ms=now_ms)
+    enforce(deps.limits, Limit.LOOKUPS, f"account:{account_text(caller.account.id)}", now=now)
     account = deps.directory.account_of_phone(deps.pepper.index("phone", phone)) or new_account_id()
-    return Found(account=_reached(caller, account, "find_by_number", now_ms=now_ms, deps=deps).id)
+    return Found(account=_reached(caller, account, "find_by_number", now=now, deps=deps).id)
 
 
-def _reached(caller: Caller, id: AccountId, asked: Action, *, now_ms: int, deps: DeviceDependencies) -> Account:
+def _reached(caller: Caller, id: AccountId, asked: Action, *, now: Instant, deps: DeviceDependencies) -> Account:
     """Return the account if the policy allows the caller this action. A refusal takes the same two reads.
 
     Raises ProtocolError not_found, also if there is no account.
     """
-    now_seconds = now_ms // 1000
-    account, ties = deps.directory.account(id), deps.people.ties(id, caller.account.id, now_seconds=now_ms // 1000)
+    now_seconds = now.seconds
+    account, ties = deps.directory.account(id), deps.people.ties(id, caller.account.id, now_seconds=now.seconds)
     if account is not None:
         person = Person(
             account.standing_at(now_seconds),
@@ -97,21 +98,21 @@ def _reached(caller: Caller, id: AccountId, asked: Action, *, now_ms: int, deps:
     raise ProtocolError(ErrorCode.NOT_FOUND)
 
 
-def block(caller: Caller, other: AccountId, *, now_ms: int, deps: DeviceDependencies) -> None:
+def block(caller: Caller, other: AccountId, *, now: Instant, deps: DeviceDependencies) -> None:
     """Block an account: from now on its messages are refused as if this account did not exist. Any id may be blocked.
 
     Raises ProtocolError rate_limited, too_many_blocks, unavailable.
     """
-    _enforce_blocks(caller, now_ms, deps)
+    _enforce_blocks(caller, now, deps)
     if not deps.directory.block(owner=caller.account.id, blocked=other):
         raise ProtocolError(ErrorCode.TOO_MANY_BLOCKS)
 
 
-def unblock(caller: Caller, other: AccountId, *, now_ms: int, deps: DeviceDependencies) -> None:
+def unblock(caller: Caller, other: AccountId, *, now: Instant, deps: DeviceDependencies) -> None:
     """Unblock an account. Raises ProtocolError rate_limited, unavailable."""
-    _enforce_blocks(caller, now_ms, deps)
+    _enforce_blocks(caller, now, deps)
     deps.directory.unblock(owner=caller.account.id, blocked=other)
 
 
-def _enforce_blocks(caller: Caller, now_ms: int, deps: DeviceDependencies) -> None:
-    enforce(deps.limits, Limit.BLOCKS, f"account:{account_text(caller.account.id)}", now_ms=now_ms)
+def _enforce_blocks(caller: Caller, now: Instant, deps: DeviceDependencies) -> None:
+    enforce(deps.limits, Limit.BLOCKS, f"account:{account_text(caller.account.id)}", now=now)

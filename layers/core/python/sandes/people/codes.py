@@ -14,6 +14,7 @@ from sandes.crypto.pepper import Pepper
 from sandes.limits import Limit, PerHour, enforce, network_of
 from sandes.model.challenge import Challenge, Purpose
 from sandes.model.ids import new_one_time_id
+from sandes.model.instant import Instant
 from sandes.model.phone import PhoneNumber, parse_phone
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.sms import SmsBudget, SmsRules
@@ -64,7 +65,7 @@ def read_phone(text: str) -> PhoneNumber:
 
 
 def send_first_code(
-    phone: PhoneNumber, purpose: Purpose, *, source_address: str, now_ms: int, deps: CodeDependencies
+    phone: PhoneNumber, purpose: Purpose, *, source_address: str, now: Instant, deps: CodeDependencies
 ) -> Challenge:
     """Create a challenge and send its code. Nothing depends on whether the number has an account.
 
@@ -75,10 +76,10 @@ def send_first_code(
     subjects = deps.pepper.indexes("phone", phone)
     subject, networks = subjects[0], deps.pepper.indexes("address", network_of(source_address))
     for number, network in zip(subjects, networks, strict=True):
-        enforce(deps.limits, deps.addresses, f"address:{network}", now_ms=now_ms)
-        enforce(deps.limits, Limit.CODES_FROM_NETWORK, f"phone:{number}:{network}", now_ms=now_ms)
-    _count_code(phone, now_ms, deps)
-    now_seconds = now_ms // 1000
+        enforce(deps.limits, deps.addresses, f"address:{network}", now=now)
+        enforce(deps.limits, Limit.CODES_FROM_NETWORK, f"phone:{number}:{network}", now=now)
+    _count_code(phone, now, deps)
+    now_seconds = now.seconds
     deps.sms_budget.take_or_fail(phone, now_seconds=now_seconds)
     id, code = new_one_time_id(), new_code(CODE_DIGITS)
     challenge = Challenge(
@@ -98,10 +99,10 @@ def send_first_code(
     return challenge
 
 
-def _count_code(phone: PhoneNumber, now_ms: int, deps: CodeDependencies) -> None:
+def _count_code(phone: PhoneNumber, now: Instant, deps: CodeDependencies) -> None:
     """Count a code under every value of the pepper, so that a change of the value refills no bucket."""
     for number in deps.pepper.indexes("phone", phone):
-        enforce(deps.limits, Limit.CODES_TO_NUMBER, f"phone:{number}", now_ms=now_ms)
+        enforce(deps.limits, Limit.CODES_TO_NUMBER, f"phone:{number}", now=now)
 
 
 def challenged_phone(challenge: Challenge, deps: CodeDependencies) -> PhoneNumber:
@@ -111,12 +112,12 @@ def challenged_phone(challenge: Challenge, deps: CodeDependencies) -> PhoneNumbe
     return deps.pepper.open_phone(challenge.phone_sealed, challenge.id.encode())
 
 
-def send_next_code(id: str, *, now_ms: int, deps: CodeDependencies) -> Challenge:
+def send_next_code(id: str, *, now: Instant, deps: CodeDependencies) -> Challenge:
     """Replace the code by a new one with new attempts, and send it.
 
     Raises ProtocolError not_found, code_used, rate_limited, phone_not_served, sms_limited, sms_unavailable.
     """
-    now_seconds = now_ms // 1000
+    now_seconds = now.seconds
     old = deps.codes.read(id, purpose="register", now_seconds=now_seconds)
     if old is None or old.phone_sealed is None:
         raise ProtocolError(ErrorCode.NOT_FOUND)
@@ -128,7 +129,7 @@ def send_next_code(id: str, *, now_ms: int, deps: CodeDependencies) -> Challenge
         raise ProtocolError(ErrorCode.RATE_LIMITED, retry_after_seconds=max(1, old.expires_at - now_seconds))
     phone = challenged_phone(old, deps)
     deps.sms_rules.check(phone)
-    _count_code(phone, now_ms, deps)
+    _count_code(phone, now, deps)
     deps.sms_budget.take_or_fail(phone, now_seconds=now_seconds)
     code = new_code(CODE_DIGITS)
     new = replace(
@@ -148,14 +149,14 @@ def send_next_code(id: str, *, now_ms: int, deps: CodeDependencies) -> Challenge
     return new
 
 
-def check_code(id: str, code: str, purpose: Purpose, *, now_ms: int, deps: CodeDependencies) -> Challenge:
+def check_code(id: str, code: str, purpose: Purpose, *, now: Instant, deps: CodeDependencies) -> Challenge:
     """Return the challenge if `code` is right. The change that it allows consumes it later, in one transaction.
 
     A used challenge (`used` is true) is returned if it was used with this code, because the caller may repeat a request
     whose answer was lost. Raises ProtocolError not_found, code_incorrect with attempts_left, code_locked, code_expired
     or code_used.
     """
-    now_seconds = now_ms // 1000
+    now_seconds = now.seconds
     try:
         challenge = deps.codes.spend_attempt(id, purpose=purpose, now_seconds=now_seconds)
     except ChallengeChanged as changed:

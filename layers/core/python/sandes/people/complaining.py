@@ -10,6 +10,7 @@ from sandes.limits import Limit
 from sandes.model.administrator import PLATFORM, Place
 from sandes.model.complaint import Complaint, Kind
 from sandes.model.ids import AccountId, AppId, GroupId, UnitId, new_complaint_id
+from sandes.model.instant import Instant
 from sandes.people.devices import DeviceDependencies
 from sandes.people.profiles import enforce_for
 from sandes.protocol.client_api import Report
@@ -18,15 +19,15 @@ from sandes.store.complaints import ComplaintStore
 from sandes.store.groups import GroupStore
 
 
-def report(caller: Caller, body: Report, *, now_ms: int, deps: DeviceDependencies) -> None:
+def report(caller: Caller, body: Report, *, now: Instant, deps: DeviceDependencies) -> None:
     """Store a complaint for the organisation that the subject belongs to, or else for the platform.
 
     The answer is always the same, after the same calls, so that it does not reveal whether the subject exists or where
     it belongs. Text and reporter are encrypted. Raises ProtocolError rate_limited.
     """
-    enforce_for(Limit.REPORTS, caller, now_ms=now_ms, deps=deps)
-    kind, about, place = _subject(body, now_ms=now_ms, deps=deps)
-    id = new_complaint_id(place.organisation, now_ms)
+    enforce_for(Limit.REPORTS, caller, now=now, deps=deps)
+    kind, about, place = _subject(body, now=now, deps=deps)
+    id = new_complaint_id(place.organisation, now.ms)
     complaint = Complaint(
         id=id,
         unit=place.unit,
@@ -36,7 +37,7 @@ def report(caller: Caller, body: Report, *, now_ms: int, deps: DeviceDependencie
         text=deps.pepper.seal(body.text.encode(), id),
         reporter=deps.pepper.seal(caller.account.id, id),
         pseudonym=pseudonym_of(caller.account.id, about, deps.pepper),
-        reported_at=now_ms // 1000,
+        reported_at=now.seconds,
     )
     ComplaintStore(deps.directory.client, deps.directory.table).add(complaint)
 
@@ -46,12 +47,12 @@ def pseudonym_of(reporter: AccountId, about: bytes, pepper: Pepper) -> str:
     return pepper.index("reporter", f"{about.hex()} {reporter.hex()}")[:8]
 
 
-def _subject(body: Report, *, now_ms: int, deps: DeviceDependencies) -> tuple[Kind, bytes, Place]:
+def _subject(body: Report, *, now: Instant, deps: DeviceDependencies) -> tuple[Kind, bytes, Place]:
     """Return the subject of a report and the place that it belongs to. This takes one read."""
     client, table = deps.directory.client, deps.directory.table
     if body.account is not None:
         known = deps.directory.people([AccountId(body.account)]).get(body.account)
-        standing = known.standing_at(now_ms // 1000) if known else None
+        standing = known.standing_at(now.seconds) if known else None
         place = Place(standing.organisation, standing.unit) if standing else None
         return "account", body.account, place or Place.root(PLATFORM)
     if body.group is not None:

@@ -36,6 +36,7 @@ from sandes.model.ids import (
     new_registration_id,
 )
 from sandes.model.imports import Nomination
+from sandes.model.instant import Instant
 from sandes.model.phone import PhoneNumber
 from sandes.people.codes import CodeDependencies, challenged_phone, check_code
 from sandes.ports.notices import DeviceChanges
@@ -111,14 +112,14 @@ class DeviceDependencies:
         return self.codes.codes
 
 
-def register(id: str, body: VerifyRegistration, *, now_ms: int, deps: DeviceDependencies) -> Registered:
+def register(id: str, body: VerifyRegistration, *, now: Instant, deps: DeviceDependencies) -> Registered:
     """Create an account with a first device, or make this device the only one of the number's account.
 
     A repeated request with the same code and key gets the same answer. Raises ProtocolError bad_key, bad_signature,
     suspended, and the errors of `check_code`.
     """
     _check_new_device(body.device, id)
-    challenge = check_code(id, body.code, "register", now_ms=now_ms, deps=deps.codes)
+    challenge = check_code(id, body.code, "register", now=now, deps=deps.codes)
     index = deps.pepper.index("phone", challenged_phone(challenge, deps.codes))
     for _ in range(_TRIES):
         if challenge.used:
@@ -129,76 +130,76 @@ def register(id: str, body: VerifyRegistration, *, now_ms: int, deps: DeviceDepe
             if account and account.suspension:
                 raise ProtocolError(ErrorCode.SUSPENDED)
             if account is None:
-                return _register_new(challenge, body.device, number.nomination, now_ms, deps)
-            return _register_again(account, challenge, body.device, now_ms, deps)
+                return _register_new(challenge, body.device, number.nomination, now, deps)
+            return _register_again(account, challenge, body.device, now, deps)
         except EnrolmentRaced:
-            challenge = _read_again(challenge, now_ms, deps)
+            challenge = _read_again(challenge, now, deps)
     raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1)
 
 
 def _register_new(
-    challenge: Challenge, new: NewDevice, nomination: Nomination | None, now_ms: int, deps: DeviceDependencies
+    challenge: Challenge, new: NewDevice, nomination: Nomination | None, now: Instant, deps: DeviceDependencies
 ) -> Registered:
     account_id = new_account_id()
-    device = _device(account_id, DeviceNumber(1), new, now_ms)
+    device = _device(account_id, DeviceNumber(1), new, now)
     phone = challenged_phone(challenge, deps.codes)
     indexes = deps.pepper.written("phone", phone)
     account = Account(
         id=account_id,
         phone_index=indexes[0],
         phone_sealed=deps.pepper.seal_phone(phone, account_id),
-        created_at=now_ms // 1000,
+        created_at=now.seconds,
         last_device=device.number,
         devices={device.number: device},
     )
-    _tell_of_registration(phone, nomination, now_ms, deps)
+    _tell_of_registration(phone, nomination, now, deps)
     deps.enrolment.create(account, device, _seal_key(new.seal_key), challenge, indexes=indexes, seen=nomination)
     return _registered(device)
 
 
 def _tell_of_registration(
-    phone: PhoneNumber, nomination: Nomination | None, now_ms: int, deps: DeviceDependencies
+    phone: PhoneNumber, nomination: Nomination | None, now: Instant, deps: DeviceDependencies
 ) -> None:
     """Queue the verification of a nominated number, before the account exists, so that it cannot be forgotten.
 
     The worker waits for the account (docs/adr/0013).
     """
-    if nomination and nomination.in_force(now_ms // 1000):
+    if nomination and nomination.in_force(now.seconds):
         number = base64url_text(deps.pepper.seal_phone(phone, QUEUED_NUMBER))
-        entry = {"number": number, "until": now_ms // 1000 + ORPHAN_SECONDS}
+        entry = {"number": number, "until": now.seconds + ORPHAN_SECONDS}
         deps.imports.send(entry, delay_seconds=TOLD_AFTER_SECONDS)
 
 
 def _register_again(
-    account: Account, challenge: Challenge, new: NewDevice, now_ms: int, deps: DeviceDependencies
+    account: Account, challenge: Challenge, new: NewDevice, now: Instant, deps: DeviceDependencies
 ) -> Registered:
     """Give the account to the new holder of its number. Its former devices lose it.
 
     Senders see the change, and the account's groups are notified.
     """
-    before = deps.routing.read(account.id, now_seconds=now_ms // 1000)
-    device = _device(account.id, _free_number(account), new, now_ms)
-    with deps.device_changes(device, there=True, now_ms=now_ms):
-        deps.enrolment.replace(account, device, _seal_key(new.seal_key), challenge, now_seconds=now_ms // 1000)
+    before = deps.routing.read(account.id, now_seconds=now.seconds)
+    device = _device(account.id, _free_number(account), new, now)
+    with deps.device_changes(device, there=True, now=now):
+        deps.enrolment.replace(account, device, _seal_key(new.seal_key), challenge, now_seconds=now.seconds)
     for route in before.devices.values() if before else ():
         _close(route.connection, Revoked(reason="replaced"), deps.pusher)
     return _registered(device)
 
 
 def open_link(
-    caller: Caller, body: OpenLink, signed: Signed | None, *, now_ms: int, deps: DeviceDependencies
+    caller: Caller, body: OpenLink, signed: Signed | None, *, now: Instant, deps: DeviceDependencies
 ) -> LinkOpened:
     """Let the holder of a link's secret key join the account within ten minutes. The server has only the public key.
 
     Opening the same link again gets the same answer. Raises ProtocolError too_many_devices, rate_limited, link_invalid
     for a key that was used for another link, and the errors of `check_act`.
     """
-    check_act(caller, statements.open_link(body.link), signed, now_ms=now_ms)
-    enforce(deps.limits, Limit.LINKS, f"account:{account_text(caller.account.id)}", now_ms=now_ms)
+    check_act(caller, statements.open_link(body.link), signed, now=now)
+    enforce(deps.limits, Limit.LINKS, f"account:{account_text(caller.account.id)}", now=now)
     _check_room(caller.account)
     id, secret = link_id(body.link), base64url_text(body.link)
     subject = str(Outcome(DeviceAddress(caller.account.id, caller.device.number), caller.device.registration))
-    expires_at = now_ms // 1000 + LINK_SECONDS
+    expires_at = now.seconds + LINK_SECONDS
     challenge = Challenge(
         id=id,
         purpose="link",
@@ -215,20 +216,20 @@ def open_link(
         deps.code_store.create(challenge)
     except ChallengeChanged as changed:
         there = changed.challenge
-        if there is None or (there.purpose, there.subject) != ("link", subject) or there.expires_at <= now_ms // 1000:
+        if there is None or (there.purpose, there.subject) != ("link", subject) or there.expires_at <= now.seconds:
             raise ProtocolError(ErrorCode.LINK_INVALID) from None
         expires_at = there.expires_at
     return LinkOpened(id=id, expires_at=expires_at)
 
 
-def link(body: LinkDevice, *, now_ms: int, deps: DeviceDependencies) -> Registered:
+def link(body: LinkDevice, *, now: Instant, deps: DeviceDependencies) -> Registered:
     """Add a device to the account whose device opened the link. A repeated request gets the same answer.
 
     Raises ProtocolError bad_key, bad_signature, clock_skew, link_invalid, too_many_devices.
     """
-    _check_joining(body, now_ms)
+    _check_joining(body, now)
     try:
-        challenge = check_code(link_id(body.link), base64url_text(body.link), "link", now_ms=now_ms, deps=deps.codes)
+        challenge = check_code(link_id(body.link), base64url_text(body.link), "link", now=now, deps=deps.codes)
     except ProtocolError as error:
         raise ProtocolError(ErrorCode.LINK_INVALID) from error
     if Outcome.parse(challenge.subject).address.account != body.account:
@@ -238,16 +239,16 @@ def link(body: LinkDevice, *, now_ms: int, deps: DeviceDependencies) -> Register
             return _repeated(challenge, body.device, otherwise=ErrorCode.LINK_INVALID)
         account, opener = _opener(challenge, deps)
         _check_room(account)
-        device = _device(account.id, _free_number(account), body.device, now_ms)
+        device = _device(account.id, _free_number(account), body.device, now)
         try:
             deps.enrolment.link(account, opener, device, _seal_key(body.device.seal_key), challenge)
             return _registered(device)
         except EnrolmentRaced:
-            challenge = _read_again(challenge, now_ms, deps)
+            challenge = _read_again(challenge, now, deps)
     raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1)
 
 
-def _check_joining(body: LinkDevice, now_ms: int) -> None:
+def _check_joining(body: LinkDevice, now: Instant) -> None:
     """Check that the link's key and the new device's key have both signed that this device joins this account."""
     new = body.device
     act = statements.add_device(new.identity_key, body.link)
@@ -256,7 +257,7 @@ def _check_joining(body: LinkDevice, now_ms: int) -> None:
         raise ProtocolError(ErrorCode.BAD_SIGNATURE, details=_fault("/signature"))
     if not signed_by(new.identity_key, statement, new.proof):
         raise ProtocolError(ErrorCode.BAD_SIGNATURE, details=_fault("/device/proof"))
-    check_time(body.at, now_ms=now_ms)
+    check_time(body.at, now=now)
     _check_seal_key(new.identity_key, new.seal_key, "/device/seal_key")
 
 
@@ -271,7 +272,7 @@ def _opener(challenge: Challenge, deps: DeviceDependencies) -> tuple[Account, De
 
 
 def unlink(
-    caller: Caller, number: DeviceNumber, signed: Signed | None, *, now_ms: int, deps: DeviceDependencies
+    caller: Caller, number: DeviceNumber, signed: Signed | None, *, now: Instant, deps: DeviceDependencies
 ) -> None:
     """Revoke a device of the caller's account: nothing more is sealed to it, and its token and socket end.
 
@@ -281,13 +282,13 @@ def unlink(
     device = caller.account.devices.get(number)
     if device is None:
         raise ProtocolError(ErrorCode.NOT_FOUND)
-    check_act(caller, statements.remove_device(device.number, device.registration), signed, now_ms=now_ms)
-    before = deps.routing.read(caller.account.id, now_seconds=now_ms // 1000)
+    check_act(caller, statements.remove_device(device.number, device.registration), signed, now=now)
+    before = deps.routing.read(caller.account.id, now_seconds=now.seconds)
     if before is None:
         raise ProtocolError(ErrorCode.NOT_FOUND)
     try:
-        with deps.device_changes(device, there=False, now_ms=now_ms):
-            deps.enrolment.unlink(device, now_seconds=now_ms // 1000)
+        with deps.device_changes(device, there=False, now=now):
+            deps.enrolment.unlink(device, now_seconds=now.seconds)
     except EnrolmentRaced:
         raise ProtocolError(ErrorCode.NOT_FOUND) from None
     route = before.devices.get(number)
@@ -306,15 +307,15 @@ def rotate_seal_key(caller: Caller, key: SignedSealKey, *, deps: DeviceDependenc
 
 
 def change_phone(
-    caller: Caller, body: ChangePhone, signed: Signed | None, *, now_ms: int, deps: DeviceDependencies
+    caller: Caller, body: ChangePhone, signed: Signed | None, *, now: Instant, deps: DeviceDependencies
 ) -> None:
     """Move the account to the number that the code was sent to. A repeated request does nothing more.
 
     Raises ProtocolError phone_taken, invalid_request for a number that is not the registration's, and the errors of
     `check_act` and `check_code`.
     """
-    check_act(caller, statements.change_phone(body.registration, body.phone), signed, now_ms=now_ms)
-    challenge = check_code(body.registration, body.code, "change_phone", now_ms=now_ms, deps=deps.codes)
+    check_act(caller, statements.change_phone(body.registration, body.phone), signed, now=now)
+    challenge = check_code(body.registration, body.code, "change_phone", now=now, deps=deps.codes)
     if challenge.used:
         if challenge.used_by != caller.device.identity_key:
             raise ProtocolError(ErrorCode.CODE_USED)
@@ -328,7 +329,7 @@ def change_phone(
         return
     if number.account is not None:
         raise ProtocolError(ErrorCode.PHONE_TAKEN)
-    _tell_of_registration(phone, number.nomination, now_ms, deps)
+    _tell_of_registration(phone, number.nomination, now, deps)
     before = deps.pepper.open_phone(caller.account.phone_sealed, caller.account.id)
     try:
         deps.enrolment.change_phone(
@@ -380,7 +381,7 @@ def _free_number(account: Account) -> DeviceNumber:
             return number
 
 
-def _device(account: AccountId, number: DeviceNumber, new: NewDevice, now_ms: int) -> Device:
+def _device(account: AccountId, number: DeviceNumber, new: NewDevice, now: Instant) -> Device:
     return Device(
         account=account,
         number=number,
@@ -389,7 +390,7 @@ def _device(account: AccountId, number: DeviceNumber, new: NewDevice, now_ms: in
         identity_key=new.identity_key,
         name=new.name,
         platform=new.platform,
-        linked_at=now_ms // 1000,
+        linked_at=now.seconds,
     )
 
 
@@ -409,14 +410,14 @@ def _repeated(challenge: Challenge, new: NewDevice, *, otherwise: ErrorCode) -> 
     return Registered(account=made.address.account, device=made.address.device, registration_id=made.registration)
 
 
-def _read_again(challenge: Challenge, now_ms: int, deps: DeviceDependencies) -> Challenge:
+def _read_again(challenge: Challenge, now: Instant, deps: DeviceDependencies) -> Challenge:
     """Read the challenge again after a lost race. Raises ProtocolError code_expired if its code was replaced
     meanwhile.
     """
-    now = deps.code_store.read(challenge.id, purpose=challenge.purpose, now_seconds=now_ms // 1000)
-    if now is None or now.hash != challenge.hash:
+    current = deps.code_store.read(challenge.id, purpose=challenge.purpose, now_seconds=now.seconds)
+    if current is None or current.hash != challenge.hash:
         raise ProtocolError(ErrorCode.CODE_EXPIRED)
-    return now
+    return current
 
 
 def _close(connection: ConnectionId | None, last_word: Revoked, pusher: Pusher) -> None:

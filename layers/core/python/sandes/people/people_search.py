@@ -11,6 +11,7 @@ from sandes.crypto.pepper import Pepper
 from sandes.identity.devices import Caller
 from sandes.limits import Limit
 from sandes.model.ids import AccountId, OrganisationId
+from sandes.model.instant import Instant
 from sandes.model.standing import Standing
 from sandes.model.verification import WORDS_OF_EACH
 from sandes.model.words import words_of
@@ -27,18 +28,18 @@ MAX_CANDIDATES = 6 * PEOPLE_AT_ONCE
 """The most entries of a word and the most people that a search reads before it answers that there are more."""
 
 
-def search(caller: Caller, asked: Search, *, now_ms: int, deps: DeviceDependencies) -> SearchResults:
+def search(caller: Caller, asked: Search, *, now: Instant, deps: DeviceDependencies) -> SearchResults:
     """Find the officials whose name or post has, for each word of the query, a word that begins with it.
 
     The results have no photos. A query that matches only hidden fields finds nobody, after the same calls as a query
     that matches nothing, up to PEOPLE_AT_ONCE people. Raises ProtocolError not_found for callers without an
     organisation, rate_limited, invalid_request.
     """
-    now_seconds = now_ms // 1000
+    now_seconds = now.seconds
     standing = caller.account.standing_at(now_seconds)
     if standing is None:
         raise ProtocolError(ErrorCode.NOT_FOUND)
-    enforce_for(Limit.SEARCHES, caller, now_ms=now_ms, deps=deps)
+    enforce_for(Limit.SEARCHES, caller, now=now, deps=deps)
     words = words_of(asked.query, most=MAX_WORDS)
     if not words:
         raise invalid(ErrorCode.INVALID_REQUEST, "/query", "no_words")

@@ -12,6 +12,7 @@ from sandes.crypto.pepper import Pepper
 from sandes.identity.devices import Caller
 from sandes.limits import Limit, enforce
 from sandes.model.ids import AccountId, account_text
+from sandes.model.instant import Instant
 from sandes.model.profile import (
     FIELDS,
     MAX_PHOTO_BYTES,
@@ -38,32 +39,32 @@ field.
 """
 
 
-def profile(caller: Caller, account: AccountId, *, now_ms: int, deps: DeviceDependencies) -> Profile:
+def profile(caller: Caller, account: AccountId, *, now: Instant, deps: DeviceDependencies) -> Profile:
     """Return the profile of an account. Raises ProtocolError rate_limited, or not_found also if the caller may not see
     it.
     """
-    enforce_for(Limit.PROFILES, caller, now_ms=now_ms, deps=deps)
-    viewer, facts = look_at(caller, account, now_ms=now_ms, deps=deps)
+    enforce_for(Limit.PROFILES, caller, now=now, deps=deps)
+    viewer, facts = look_at(caller, account, now=now, deps=deps)
     if facts is None or not decide(viewer, person_of(facts, caller.account.id), "see"):
         raise ProtocolError(ErrorCode.NOT_FOUND)
     return shown(viewer, facts, caller.account.id, pepper=deps.pepper)
 
 
-def own_profile(caller: Caller, *, now_ms: int, deps: DeviceDependencies) -> OwnProfile:
+def own_profile(caller: Caller, *, now: Instant, deps: DeviceDependencies) -> OwnProfile:
     """Return all data about the caller, and the audience of each field."""
-    viewer, facts = _look_at_oneself(caller, now_ms, deps)
+    viewer, facts = _look_at_oneself(caller, now, deps)
     return _own(viewer, facts, deps.pepper)
 
 
-def change_profile(caller: Caller, change: ChangeProfile, *, now_ms: int, deps: DeviceDependencies) -> OwnProfile:
+def change_profile(caller: Caller, change: ChangeProfile, *, now: Instant, deps: DeviceDependencies) -> OwnProfile:
     """Change the caller's profile and return it.
 
     Raises ProtocolError rate_limited, and invalid_request for an invalid or too large photo, or for the name or email
     of a verified official.
     """
-    enforce_for(Limit.PROFILES, caller, now_ms=now_ms, deps=deps)
+    enforce_for(Limit.PROFILES, caller, now=now, deps=deps)
     kind = _checked_photo(change.photo)
-    viewer, facts = _look_at_oneself(caller, now_ms, deps)
+    viewer, facts = _look_at_oneself(caller, now, deps)
     for pointer, text in (("/name", change.name), ("/email", change.email)):
         if facts.standing and text is not None:
             raise invalid(ErrorCode.INVALID_REQUEST, pointer, "set_by_the_organisation")
@@ -73,13 +74,13 @@ def change_profile(caller: Caller, change: ChangeProfile, *, now_ms: int, deps: 
     return _own(viewer, facts, deps.pepper)
 
 
-def with_names(caller: Caller, page: GroupMembers, *, now_ms: int, deps: DeviceDependencies) -> GroupMembers:
+def with_names(caller: Caller, page: GroupMembers, *, now: Instant, deps: DeviceDependencies) -> GroupMembers:
     """Add class, name and post to those members whom the caller may see, if these fields are shown to the caller.
 
     A member who blocks the caller looks like a member who shows nothing. The class is still shown, because every
     message of the member contains it.
     """
-    now_seconds = now_ms // 1000
+    now_seconds = now.seconds
     viewer = Viewer(caller.account.standing_at(now_seconds))
     accounts = list(dict.fromkeys(member.account for member in page.members))
     known = deps.people.read_many(caller.account.id, accounts, now_seconds=now_seconds)
@@ -98,10 +99,10 @@ def with_names(caller: Caller, page: GroupMembers, *, now_ms: int, deps: DeviceD
 
 
 def look_at(
-    caller: Caller, account: AccountId, *, now_ms: int, deps: DeviceDependencies
+    caller: Caller, account: AccountId, *, now: Instant, deps: DeviceDependencies
 ) -> tuple[Viewer, PersonFacts | None]:
     """Return the caller as a viewer, and the facts about an account, or None for no account after the same reads."""
-    now_seconds = now_ms // 1000
+    now_seconds = now.seconds
     facts = deps.people.read(caller.account.id, account, now_seconds=now_seconds)
     return Viewer(caller.account.standing_at(now_seconds)), facts if facts.phone_sealed else None
 
@@ -143,13 +144,13 @@ def shown(viewer: Viewer, facts: PersonFacts, viewer_account: AccountId, *, pepp
     )
 
 
-def enforce_for(limit: Limit, caller: Caller, *, now_ms: int, deps: DeviceDependencies) -> None:
+def enforce_for(limit: Limit, caller: Caller, *, now: Instant, deps: DeviceDependencies) -> None:
     """Take one from the bucket of the caller's account. Raises ProtocolError rate_limited or unavailable."""
-    enforce(deps.limits, limit, f"account:{account_text(caller.account.id)}", now_ms=now_ms)
+    enforce(deps.limits, limit, f"account:{account_text(caller.account.id)}", now=now)
 
 
-def _look_at_oneself(caller: Caller, now_ms: int, deps: DeviceDependencies) -> tuple[Viewer, PersonFacts]:
-    viewer, facts = look_at(caller, caller.account.id, now_ms=now_ms, deps=deps)
+def _look_at_oneself(caller: Caller, now: Instant, deps: DeviceDependencies) -> tuple[Viewer, PersonFacts]:
+    viewer, facts = look_at(caller, caller.account.id, now=now, deps=deps)
     if facts is None:
         raise ProtocolError(ErrorCode.REVOKED)
     return viewer, facts

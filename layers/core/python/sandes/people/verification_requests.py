@@ -6,6 +6,7 @@ from sandes.identity.devices import Caller
 from sandes.limits import Limit
 from sandes.mail_domains import check_address
 from sandes.model.ids import RequestId, UnitId, base64url_text, new_request_id, parse_request
+from sandes.model.instant import Instant
 from sandes.model.verification import address_kept
 from sandes.model.verification_request import VerificationRequest
 from sandes.people.devices import DeviceDependencies
@@ -18,15 +19,15 @@ _TRIES = 4
 
 
 def ask(
-    caller: Caller, body: NewVerificationRequest, *, now_ms: int, deps: DeviceDependencies
+    caller: Caller, body: NewVerificationRequest, *, now: Instant, deps: DeviceDependencies
 ) -> OwnVerificationRequest:
     """Request verification, its renewal or its change from an organisation.
 
     Citizens and officials of the organisation may request it. Raises ProtocolError not_found (organisation or unit),
     verified_elsewhere, already_requested, rate_limited, mail_domain_not_allowed, unavailable.
     """
-    enforce_for(Limit.VERIFICATION_REQUESTS, caller, now_ms=now_ms, deps=deps)
-    now_seconds = now_ms // 1000
+    enforce_for(Limit.VERIFICATION_REQUESTS, caller, now=now, deps=deps)
+    now_seconds = now.seconds
     unit = body.unit or UnitId(body.organisation)
     organisations = deps.enrolment.verifications.organisations
     found = organisations.unit(body.organisation, unit)
@@ -63,18 +64,18 @@ def ask(
     raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1)
 
 
-def own(caller: Caller, *, now_ms: int, deps: DeviceDependencies) -> OwnVerificationRequests:
+def own(caller: Caller, *, now: Instant, deps: DeviceDependencies) -> OwnVerificationRequests:
     """Return the last request to each organisation. Each is kept for three months after its decision or lapse."""
-    found = deps.requests.of_account(caller.account.id, now_seconds=now_ms // 1000)
-    shown = [_shown(caller, one, now_ms // 1000) for one in found]
+    found = deps.requests.of_account(caller.account.id, now_seconds=now.seconds)
+    shown = [_shown(caller, one, now.seconds) for one in found]
     return OwnVerificationRequests(requests=sorted(shown, key=lambda one: one.requested_at, reverse=True))
 
 
-def withdraw(caller: Caller, text: str, *, now_ms: int, deps: DeviceDependencies) -> None:
+def withdraw(caller: Caller, text: str, *, now: Instant, deps: DeviceDependencies) -> None:
     """Withdraw an open request. Raises ProtocolError not_found, request_state."""
     id = request_in_path(text)
     to = VerificationRequest.organisation_of(id)
-    request = deps.requests.read(caller.account.id, to, now_seconds=now_ms // 1000)
+    request = deps.requests.read(caller.account.id, to, now_seconds=now.seconds)
     if request is None or request.id != id:
         raise ProtocolError(ErrorCode.NOT_FOUND)
     try:

@@ -9,12 +9,15 @@ from typing import Protocol
 from sandes.model.delivery import Status
 from sandes.model.device import Device
 from sandes.model.ids import AccountId, AppId, MessageId
+from sandes.model.instant import Instant
 
 
 class AppReceipts(Protocol):
     """Receives a device's receipts for messages of an app. sandes.apps.app_status.take_receipt implements it."""
 
-    def __call__(self, app: AppId, reader: AccountId, to: Status, ids: Sequence[MessageId], *, now_ms: int) -> None: ...
+    def __call__(
+        self, app: AppId, reader: AccountId, to: Status, ids: Sequence[MessageId], *, now: Instant
+    ) -> None: ...
 
 
 class DeviceChanges(Protocol):
@@ -23,6 +26,6 @@ class DeviceChanges(Protocol):
     sandes.groups.group_events.devices_told implements it.
     """
 
-    def __call__(self, device: Device, *, there: bool, now_ms: int) -> AbstractContextManager[None]:
+    def __call__(self, device: Device, *, there: bool, now: Instant) -> AbstractContextManager[None]:
         """Enter this around the transaction. Raises StoreUnavailable only before the transaction."""
         ...

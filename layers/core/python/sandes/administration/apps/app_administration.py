@@ -23,6 +23,7 @@ from sandes.model.administrator import Assignment, Caller, Place
 from sandes.model.app import App, AppKey
 from sandes.model.audit import Act
 from sandes.model.ids import AppId, UnitId, app_text, base64url_text, id_text
+from sandes.model.instant import Instant
 from sandes.protocol.admin_apps_api import (
     AdminApp,
     AdminAppEntry,
@@ -44,10 +45,10 @@ _TRIES = 4
 class AppAdministrationDependencies(Acts):
     registry: RegistryDependencies
 
-    def recorded(self, what: Act, right: Assignment, *, now_ms: int) -> RegistryDependencies:
+    def recorded(self, what: Act, right: Assignment, *, now: Instant) -> RegistryDependencies:
         """Return the register, whose changes are written with an entry of the act while the caller has the right."""
         place = Place(what.organisation, what.unit) if what.unit else None
-        return self.registry.writing(self.by_right(what, right, now_ms=now_ms), place=place)
+        return self.registry.writing(self.by_right(what, right, now=now), place=place)
 
 
 def page(caller: Caller, place: Place, *, after: str | None, limit: int, deps: RegistryDependencies) -> AdminAppPage:
@@ -73,7 +74,7 @@ def read(caller: Caller, id: AppId, *, deps: RegistryDependencies) -> AdminApp:
     return shown(app)
 
 
-def register(caller: Caller, new: NewApp, *, now_ms: int, deps: AppAdministrationDependencies) -> AdminApp:
+def register(caller: Caller, new: NewApp, *, now: Instant, deps: AppAdministrationDependencies) -> AdminApp:
     """Register an app on trial. A key may be included only after a fresh sign-in.
 
     Raises ProtocolError not_found, invalid_request, invalid_phone, fresh_sign_in_required, unavailable.
@@ -85,8 +86,8 @@ def register(caller: Caller, new: NewApp, *, now_ms: int, deps: AppAdministratio
         raise missing("/unit", "unit in the organisation")
     keys, private = [], None
     if new.key is not None:
-        fresh(caller, now_seconds=now_ms // 1000)
-        key, private = _key(new.key, now_ms)
+        fresh(caller, now_seconds=now.seconds)
+        key, private = _key(new.key, now)
         keys = [key]
     app = app_registry.new_app(
         new.name,
@@ -96,12 +97,12 @@ def register(caller: Caller, new: NewApp, *, now_ms: int, deps: AppAdministratio
         sms=new.sms,
         guests=new.guests,
         keys=keys,
-        now_seconds=now_ms // 1000,
+        now_seconds=now.seconds,
         deps=deps.registry,
     )
     details = {"name": app.name, "scopes": sorted(app.scopes), "sms": app.sms, "guests": len(app.guests)}
     did = act(caller, right, "app.create", place, app_text(app.id), **details, keys=[_recorded(key) for key in keys])
-    app_registry.register(app, deps.recorded(did, right, now_ms=now_ms))
+    app_registry.register(app, deps.recorded(did, right, now=now))
     return shown(app, private)
 
 
@@ -111,7 +112,7 @@ def change(
     body: ChangeApp,
     *,
     version: int | None,
-    now_ms: int,
+    now: Instant,
     deps: AppAdministrationDependencies,
 ) -> AdminApp:
     """Change an app, only at this `version` if it is set. Moving it to another unit needs the right there too.
@@ -141,7 +142,7 @@ def change(
             scopes=body.scopes,
             sms=body.sms,
             place=to if to != place else None,
-            deps=deps.recorded(did, right, now_ms=now_ms),
+            deps=deps.recorded(did, right, now=now),
         )
 
     _until_done(attempt)
@@ -161,7 +162,7 @@ def set_guests(
     body: PutGuests,
     *,
     version: int | None,
-    now_ms: int,
+    now: Instant,
     deps: AppAdministrationDependencies,
 ) -> AdminApp:
     """Replace the guests. Raises ProtocolError not_found, invalid_phone, precondition_failed, unavailable."""
@@ -172,33 +173,33 @@ def set_guests(
         guests, before = app_registry.numbers_of(body.guests), app_registry.open_guests(app, deps.registry.pepper)
         added, removed = len(guests - before), len(before - guests)
         did = act(caller, right, "app.guests", place, app_text(id), added=added, removed=removed)
-        return app_registry.set_guests(app, body.guests, deps.recorded(did, right, now_ms=now_ms))
+        return app_registry.set_guests(app, body.guests, deps.recorded(did, right, now=now))
 
     _until_done(attempt)
     return read(caller, id, deps=deps.registry)
 
 
 def add_key(
-    caller: Caller, id: AppId, body: NewAppKey, *, now_ms: int, deps: AppAdministrationDependencies
+    caller: Caller, id: AppId, body: NewAppKey, *, now: Instant, deps: AppAdministrationDependencies
 ) -> AdminAppKey:
     """Add a key. Return it with its private half if the server made it; no other answer has that.
 
     Raises ProtocolError not_found, fresh_sign_in_required, too_many_keys, unavailable.
     """
     at_place(caller, id, "act", deps.registry)
-    fresh(caller, now_seconds=now_ms // 1000)
-    key, private = _key(body, now_ms)
+    fresh(caller, now_seconds=now.seconds)
+    key, private = _key(body, now)
 
     def attempt() -> bool:
         app, place, right = at_place(caller, id, "act", deps.registry)
         did = act(caller, right, "app.key.add", place, app_text(id), **_recorded(key))
-        return app_registry.put_key(app, key, deps.recorded(did, right, now_ms=now_ms))
+        return app_registry.put_key(app, key, deps.recorded(did, right, now=now))
 
     _until_done(attempt)
     return _shown_key(id, key, private)
 
 
-def revoke_key(caller: Caller, id: AppId, key: str, *, now_ms: int, deps: AppAdministrationDependencies) -> None:
+def revoke_key(caller: Caller, id: AppId, key: str, *, now: Instant, deps: AppAdministrationDependencies) -> None:
     """Revoke a key. `key` is its id, with or without the app's id. Raises ProtocolError not_found."""
     of, _, bare = key.rpartition(".")
 
@@ -207,13 +208,13 @@ def revoke_key(caller: Caller, id: AppId, key: str, *, now_ms: int, deps: AppAdm
         if of not in {"", app_text(id)} or bare not in app.keys:
             raise ProtocolError(ErrorCode.NOT_FOUND)
         did = act(caller, right, "app.key.revoke", place, app_text(id), key=bare)
-        return app_registry.revoke_key(id, bare, deps.recorded(did, right, now_ms=now_ms))
+        return app_registry.revoke_key(id, bare, deps.recorded(did, right, now=now))
 
     _until_done(attempt)
 
 
 def back_to_trial(
-    caller: Caller, id: AppId, body: BackToTrial, *, now_ms: int, deps: AppAdministrationDependencies
+    caller: Caller, id: AppId, body: BackToTrial, *, now: Instant, deps: AppAdministrationDependencies
 ) -> AdminApp:
     """Put a live app back on trial immediately.
 
@@ -227,7 +228,7 @@ def back_to_trial(
             raise ProtocolError(ErrorCode.APP_MODE)
         did = act(caller, right, "app.trial", place, app_text(id), reason=body.reason)
         per_minute, per_day = app_registry.quotas("trial")
-        registry = deps.recorded(did, right, now_ms=now_ms)
+        registry = deps.recorded(did, right, now=now)
         return app_registry.set_terms(app, "trial", per_minute, per_day, registry)
 
     _until_done(attempt)
@@ -290,14 +291,14 @@ def _shown_key(app: AppId, key: AppKey, private_key: bytes | None = None) -> Adm
     )
 
 
-def _key(new: NewAppKey, now_ms: int) -> tuple[AppKey, bytes | None]:
+def _key(new: NewAppKey, now: Instant) -> tuple[AppKey, bytes | None]:
     """Make a key. If the server makes the pair, also return its seed, which only the answer contains."""
     private = None
     public = new.public
     if public is None:
         made = SigningKey.generate()
         private, public = bytes(made), bytes(made.verify_key)
-    key = app_registry.new_key(public, test=new.test, networks=new.networks, now_seconds=now_ms // 1000)
+    key = app_registry.new_key(public, test=new.test, networks=new.networks, now_seconds=now.seconds)
     return key, private
 
 

@@ -40,7 +40,7 @@ class ApprovingTemplate(ApprovedOperation[TemplateDraft]):
 
     def carry_out(self, parameters: TemplateDraft, decision: Decision, write: Write) -> None:
         writing = self.registry.writing(lambda done: write(done, subject=app_text(parameters.app)))
-        app_registry.put_template(parameters.app, parameters, now_seconds=decision.now_ms // 1000, deps=writing)
+        app_registry.put_template(parameters.app, parameters, now_seconds=decision.now.seconds, deps=writing)
 
     def recorded(self, parameters: TemplateDraft) -> dict[str, Any]:
         """Return the parameters with the SHA-256 of each text. The template holds the texts, which are too long for an

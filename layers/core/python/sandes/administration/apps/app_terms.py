@@ -21,6 +21,7 @@ from sandes.model.administrator import Caller, Place
 from sandes.model.app import App, Mode
 from sandes.model.approval import Approval
 from sandes.model.ids import AppId, app_text
+from sandes.model.instant import Instant
 from sandes.protocol.admin_apps_api import AdminApp, AppName, ChangeApp, PerDay, PerMinute, Scopes
 from sandes.protocol.errors import ErrorCode, ProtocolError, invalid
 from sandes.protocol.fields import AppField, Wire
@@ -139,13 +140,13 @@ def as_it_is(app: App) -> GoLive:
 
 
 def ask_to_go_live(
-    caller: Caller, id: AppId, *, now_ms: int, deps: RegistryDependencies, asking: ApprovalDependencies
+    caller: Caller, id: AppId, *, now: Instant, deps: RegistryDependencies, asking: ApprovalDependencies
 ) -> Approval:
     """Request that the app goes live as it is now. Raises ProtocolError not_found, app_mode."""
     app = deps.apps.read(id)
     if app is None:
         raise ProtocolError(ErrorCode.NOT_FOUND)
-    return approvals.request(caller, GO_LIVE, as_it_is(app), now_ms=now_ms, deps=asking)
+    return approvals.request(caller, GO_LIVE, as_it_is(app), now=now, deps=asking)
 
 
 def change(
@@ -154,7 +155,7 @@ def change(
     body: ChangeApp,
     *,
     version: int | None,
-    now_ms: int,
+    now: Instant,
     deps: AppAdministrationDependencies,
     asking: ApprovalDependencies,
 ) -> AdminApp | Approval:
@@ -166,12 +167,12 @@ def change(
     """
     app, _, _ = at_place(caller, id, "act", deps.registry)
     if not app_administration.takes_two(app, body):
-        return app_administration.change(caller, id, body, version=version, now_ms=now_ms, deps=deps)
+        return app_administration.change(caller, id, body, version=version, now=now, deps=deps)
     check_version(app, version)
     if body.unit is not None:
         raise invalid(ErrorCode.INVALID_REQUEST, "/unit", "on_its_own")
     wanted = LiveChange(app=id, name=body.name, scopes=body.scopes, sms=body.sms)
-    return approvals.request(caller, CHANGE, wanted, now_ms=now_ms, deps=asking)
+    return approvals.request(caller, CHANGE, wanted, now=now, deps=asking)
 
 
 def _carry_out(

@@ -11,6 +11,7 @@ from sandes.administration.recorder import head_of, is_of_chain
 from sandes.crypto.audit_chain import AuditKey, heads_statement, line, read_heads
 from sandes.model.audit import Head
 from sandes.model.ids import OrganisationId
+from sandes.model.instant import Instant
 from sandes.ports.objects import Objects
 from sandes.store.audit import AuditStore
 
@@ -52,14 +53,14 @@ class KeptHeads:
     already: bool
 
 
-def keep_heads(*, now_ms: int, deps: HeadsDependencies) -> KeptHeads:
+def keep_heads(*, now: Instant, deps: HeadsDependencies) -> KeptHeads:
     """Write the document of this hour. An existing one is not changed.
 
     It takes a query for each chain and another one for each that has grown, several at the same time. A chain that is
     once in a document is in all later ones, with at least the same length. If somebody deletes it from the table, or
     from the list of chains there, every hour reports it.
     """
-    known, unreadable = _newest(now_ms // 1000, deps)
+    known, unreadable = _newest(now.seconds, deps)
     listed = set(deps.store.chains())
     heads: list[Head] = []
     broken: list[OrganisationId] = []
@@ -71,9 +72,9 @@ def keep_heads(*, now_ms: int, deps: HeadsDependencies) -> KeptHeads:
             broken.append(chain)
         if kept := head or before:
             heads.append(kept)
-    statement = heads_statement(heads, at_ms=now_ms, key=deps.key.id)
+    statement = heads_statement(heads, at_ms=now.ms, key=deps.key.id)
     document = line(statement, deps.key.sign_heads(statement)) + b"\n"
-    new = deps.objects.put_new(heads_name(now_ms // 1000), io.BytesIO(document))
+    new = deps.objects.put_new(heads_name(now.seconds), io.BytesIO(document))
     return KeptHeads(len(heads), tuple(broken), tuple(unreadable), not new)
 
 

@@ -22,6 +22,7 @@ from sandes.model.ids import (
     base64url_text,
     id_text,
 )
+from sandes.model.instant import Instant
 from sandes.protocol.admin_complaints_api import AdminComplaint, ComplaintEntry, ComplaintPage, ResolveComplaint
 from sandes.protocol.errors import ErrorCode, ProtocolError, missing
 from sandes.store.complaints import ComplaintStore, Listed
@@ -45,7 +46,7 @@ def page(
     *,
     after: str | None,
     limit: int,
-    now_ms: int,
+    now: Instant,
     deps: ComplaintDependencies,
 ) -> ComplaintPage:
     """List complaints about subjects that were in the unit, or below it, at the time of the report.
@@ -55,7 +56,7 @@ def page(
     name = f"complaints {which} {id_text(place.organisation)} {id_text(place.unit)}"
     start = position(after, owner=caller.id, of=name, pepper=deps.pepper) if after else None
     found, last = deps.store.of_organisation(
-        place.organisation, which, after=start, limit=limit, now_seconds=now_ms // 1000
+        place.organisation, which, after=start, limit=limit, now_seconds=now.seconds
     )
     inside = seen_below(caller, Permission.COMPLAINTS, place, [one.unit for one in found], deps.organisations)
     return ComplaintPage(
@@ -64,14 +65,14 @@ def page(
     )
 
 
-def read(caller: Caller, id: ComplaintId, *, now_ms: int, deps: ComplaintDependencies) -> AdminComplaint:
+def read(caller: Caller, id: ComplaintId, *, now: Instant, deps: ComplaintDependencies) -> AdminComplaint:
     """Return a complaint. Raises ProtocolError not_found."""
-    complaint, _ = _seen(caller, id, "read", now_ms, deps)
+    complaint, _ = _seen(caller, id, "read", now, deps)
     return _shown(complaint, deps.pepper)
 
 
 def assign(
-    caller: Caller, id: ComplaintId, administrator: AdministratorId, *, now_ms: int, deps: ComplaintDependencies
+    caller: Caller, id: ComplaintId, administrator: AdministratorId, *, now: Instant, deps: ComplaintDependencies
 ) -> AdminComplaint:
     """Assign or reassign a complaint to somebody who may resolve it. Raises ProtocolError not_found,
     complaint_state.
@@ -81,18 +82,18 @@ def assign(
         known = deps.administrators.read(administrator)
         if known is None:
             raise missing("/administrator", "administrator who may resolve it")
-        live = tuple(one for one in known[1] if one.in_force(now_ms // 1000))
+        live = tuple(one for one in known[1] if one.in_force(now.seconds))
         assignee = Caller(known[0], live, signed_in_at=0)
         if grants(assignee, Permission.COMPLAINTS, "act", _place(complaint), deps.organisations) is None:
             raise missing("/administrator", "administrator who may resolve it")
         return replace(complaint, assigned_to=administrator)
 
     details = {"assigned_to": administrator_text(administrator)}
-    return _changed(caller, id, "complaint.assign", change, details, now_ms=now_ms, deps=deps)
+    return _changed(caller, id, "complaint.assign", change, details, now=now, deps=deps)
 
 
 def resolve(
-    caller: Caller, id: ComplaintId, body: ResolveComplaint, *, now_ms: int, deps: ComplaintDependencies
+    caller: Caller, id: ComplaintId, body: ResolveComplaint, *, now: Instant, deps: ComplaintDependencies
 ) -> AdminComplaint:
     """Resolve a complaint. The note is encrypted and not recorded in the audit chain.
 
@@ -101,10 +102,10 @@ def resolve(
 
     def change(complaint: Complaint) -> Complaint:
         note = deps.pepper.seal(body.note.encode(), id) if body.note else None
-        return replace(complaint, outcome=body.outcome, note=note, resolved_at=now_ms // 1000)
+        return replace(complaint, outcome=body.outcome, note=note, resolved_at=now.seconds)
 
     details = {"outcome": body.outcome}
-    return _changed(caller, id, "complaint.resolve", change, details, now_ms=now_ms, deps=deps)
+    return _changed(caller, id, "complaint.resolve", change, details, now=now, deps=deps)
 
 
 def _changed(
@@ -114,18 +115,18 @@ def _changed(
     change: Any,
     details: dict[str, Any],
     *,
-    now_ms: int,
+    now: Instant,
     deps: ComplaintDependencies,
 ) -> AdminComplaint:
     """Change a complaint that is not resolved. Repeat the attempt while others are faster."""
     for _ in range(_TRIES):
-        complaint, right = _seen(caller, id, "act", now_ms, deps)
+        complaint, right = _seen(caller, id, "act", now, deps)
         if complaint.state == "resolved":
             raise ProtocolError(ErrorCode.COMPLAINT_STATE)
         made: Complaint = replace(change(complaint), version=complaint.version + 1)
         did = act(caller, right, action, _place(complaint), account_text(AccountId(complaint.about)), **details)
         try:
-            deps.by_right(replace(did, case=base64url_text(id)), right, now_ms=now_ms)(deps.store.changing(made))
+            deps.by_right(replace(did, case=base64url_text(id)), right, now=now)(deps.store.changing(made))
         except ConditionFailed:
             continue
         return _shown(made, deps.pepper)
@@ -133,9 +134,9 @@ def _changed(
 
 
 def _seen(
-    caller: Caller, id: ComplaintId, need: Need, now_ms: int, deps: ComplaintDependencies
+    caller: Caller, id: ComplaintId, need: Need, now: Instant, deps: ComplaintDependencies
 ) -> tuple[Complaint, Assignment]:
-    complaint = deps.store.read(id, now_seconds=now_ms // 1000)
+    complaint = deps.store.read(id, now_seconds=now.seconds)
     if complaint is None:
         raise ProtocolError(ErrorCode.NOT_FOUND)
     return complaint, require(caller, Permission.COMPLAINTS, need, _place(complaint), deps.organisations)

@@ -18,6 +18,7 @@ from sandes.model.administrator import Assignment, Caller, Place
 from sandes.model.audit import Act
 from sandes.model.group import Group
 from sandes.model.ids import GroupId, UnitId, account_text, id_text, new_group_id
+from sandes.model.instant import Instant
 from sandes.protocol.admin_groups_api import (
     ChangeOfficialGroup,
     NewOfficialGroup,
@@ -40,7 +41,7 @@ class GroupAdministrationDependencies(Acts):
     pepper: Pepper
 
     def recorded(
-        self, what: Act, right: Assignment, group: Group | None = None, *, now_ms: int
+        self, what: Act, right: Assignment, group: Group | None = None, *, now: Instant
     ) -> OfficialGroupDependencies:
         """Return the groups, whose transactions are written with an entry of the act.
 
@@ -50,7 +51,7 @@ class GroupAdministrationDependencies(Acts):
         beside: list[Operation] = []
         if group is not None and group.unit is None and group.app is not None and what.unit is not None:
             beside = [self.apps.still_at(group.app, Place(what.organisation, what.unit))]
-        writer = self.by_right(what, right, now_ms=now_ms, beside=beside)
+        writer = self.by_right(what, right, now=now, beside=beside)
         return self.groups.writing(writer, unit=group.unit if group else None)
 
 
@@ -97,7 +98,7 @@ def read(caller: Caller, id: GroupId, *, deps: GroupAdministrationDependencies) 
 
 
 def create(
-    caller: Caller, new: NewOfficialGroup, *, now_ms: int, deps: GroupAdministrationDependencies
+    caller: Caller, new: NewOfficialGroup, *, now: Instant, deps: GroupAdministrationDependencies
 ) -> OfficialGroup:
     """Create a group. Raises ProtocolError not_found, invalid_request, unavailable."""
     place = Place(new.organisation, new.unit) if new.unit else Place.root(new.organisation)
@@ -113,8 +114,8 @@ def create(
         posting=new.posting,
         is_open=new.open,
         admins=new.admins,
-        now_ms=now_ms,
-        deps=deps.recorded(act(caller, right, "group.create", place, id_text(id), **details), right, now_ms=now_ms),
+        now=now,
+        deps=deps.recorded(act(caller, right, "group.create", place, id_text(id), **details), right, now=now),
     )
     return _shown(made, place)
 
@@ -125,7 +126,7 @@ def change(
     body: ChangeOfficialGroup,
     *,
     version: int | None,
-    now_ms: int,
+    now: Instant,
     deps: GroupAdministrationDependencies,
 ) -> OfficialGroup:
     """Change a group, only at this `version` if it is set.
@@ -141,8 +142,8 @@ def change(
         posting=body.posting,
         is_open=body.open,
         version=version,
-        now_ms=now_ms,
-        deps=deps.recorded(did, right, group, now_ms=now_ms),
+        now=now,
+        deps=deps.recorded(did, right, group, now=now),
     )
     return read(caller, id, deps=deps)
 
@@ -153,7 +154,7 @@ def set_admins(
     body: PutGroupAdmins,
     *,
     version: int | None,
-    now_ms: int,
+    now: Instant,
     deps: GroupAdministrationDependencies,
 ) -> OfficialGroup:
     """Replace the admins one by one, each with an entry in the audit chain.
@@ -166,13 +167,13 @@ def set_admins(
         raise ProtocolError(ErrorCode.PRECONDITION_FAILED)
     details = {"admins": sorted(account_text(account) for account in set(body.admins))}
     did = act(caller, right, "group.admins", place, id_text(id), **details)
-    recorded = deps.recorded(did, right, group, now_ms=now_ms)
-    official_groups.set_admins(id, body.admins, now_ms=now_ms, deps=recorded)
+    recorded = deps.recorded(did, right, group, now=now)
+    official_groups.set_admins(id, body.admins, now=now, deps=recorded)
     return read(caller, id, deps=deps)
 
 
 def transfer(
-    caller: Caller, id: GroupId, body: TransferOfficialGroup, *, now_ms: int, deps: GroupAdministrationDependencies
+    caller: Caller, id: GroupId, body: TransferOfficialGroup, *, now: Instant, deps: GroupAdministrationDependencies
 ) -> OfficialGroup:
     """Move a group to another unit. The caller needs the right in both units.
 
@@ -183,15 +184,15 @@ def transfer(
     require(caller, Permission.GROUPS, "act", to, deps.groups.organisations)
     details = {"unit": [id_text(place.unit), id_text(to.unit)]}
     did = act(caller, right, "group.transfer", place, id_text(id), **details)
-    official_groups.transfer(id, to.unit, deps.recorded(did, right, now_ms=now_ms), source=place.unit)
+    official_groups.transfer(id, to.unit, deps.recorded(did, right, now=now), source=place.unit)
     return read(caller, id, deps=deps)
 
 
-def dissolve(caller: Caller, id: GroupId, *, now_ms: int, deps: GroupAdministrationDependencies) -> None:
+def dissolve(caller: Caller, id: GroupId, *, now: Instant, deps: GroupAdministrationDependencies) -> None:
     """Dissolve a group. Do nothing if it is dissolved already. Raises ProtocolError not_found, unavailable."""
     group, place, right = _at_place(caller, id, "act", deps)
     did = act(caller, right, "group.dissolve", place, id_text(id))
-    official_groups.dissolve(id, now_ms=now_ms, deps=deps.recorded(did, right, group, now_ms=now_ms))
+    official_groups.dissolve(id, now=now, deps=deps.recorded(did, right, group, now=now))
 
 
 def _at_place(

@@ -15,6 +15,7 @@ from sandes.crypto.seal import GroupChange
 from sandes.groups.group_events import all_told, decided, new_event, told
 from sandes.model.group import MAX_ADMINS, MAX_OFFICIAL_MEMBERS, SYSTEM, Group, GroupEvent, Member, Posting
 from sandes.model.ids import AccountId, GroupId, OrganisationId, UnitId, new_group_id
+from sandes.model.instant import Instant
 from sandes.ports.queues import Queue
 from sandes.protocol.errors import ErrorCode, ProtocolError, invalid, missing
 from sandes.store.directory import DirectoryStore
@@ -50,7 +51,7 @@ def create(
     is_open: bool = False,
     admins: Sequence[AccountId] = (),
     id: GroupId | None = None,
-    now_ms: int,
+    now: Instant,
     deps: OfficialGroupDependencies,
 ) -> Group:
     """Create a group. In a group for citizens only admins can post. By default, `id` is drawn.
@@ -61,7 +62,7 @@ def create(
         raise invalid(ErrorCode.INVALID_REQUEST, "/posting", "receive_only")
     named = list(dict.fromkeys(admins))
     check_unit(organisation, unit, deps)
-    _check_officials(named, organisation, now_ms, deps)
+    _check_officials(named, organisation, now, deps)
     group = Group(
         id=id or new_group_id(),
         name=name,
@@ -73,19 +74,19 @@ def create(
         limit=MAX_OFFICIAL_MEMBERS,
         version=1,
         state="live",
-        created_at=now_ms // 1000,
+        created_at=now.seconds,
         organisation=organisation,
         unit=unit,
         admins=frozenset(named),
     )
-    events = [_joined(group, admin, now_ms) for admin in named]
+    events = [_joined(group, admin, now) for admin in named]
     try:
         with all_told(events, deps.work):
             deps.changes.create(
                 group,
-                [Member(admin, "admin", now_ms, group.version) for admin in named],
+                [Member(admin, "admin", now.ms, group.version) for admin in named],
                 officials_of=organisation,
-                now_seconds=now_ms // 1000,
+                now_seconds=now.seconds,
                 beside=[event_put(deps.changes.table, event) for event in events],
             )
     except GroupRaced:  # unit or verification ended at the same moment
@@ -100,7 +101,7 @@ def change(
     posting: Posting | None = None,
     is_open: bool | None = None,
     version: int | None = None,
-    now_ms: int,
+    now: Instant,
     deps: OfficialGroupDependencies,
 ) -> None:
     """Change a group, only at this `version` if it is set. None leaves a field unchanged; equal values are no change.
@@ -121,14 +122,14 @@ def change(
         changed = {key: value for key, value in wanted.items() if value is not None and value != now_so[key]}
         if not changed:
             return
-        event = new_event(id, GroupChange.CHANGED, SYSTEM, now_ms=now_ms, name=changed.get("name"))
+        event = new_event(id, GroupChange.CHANGED, SYSTEM, now=now, name=changed.get("name"))
         with told(event, deps.work):
             deps.changes.change(id, **changed, version=version, listed=group, by=None, event=event)
 
     decided(attempt)
 
 
-def set_admins(id: GroupId, admins: Sequence[AccountId], *, now_ms: int, deps: OfficialGroupDependencies) -> None:
+def set_admins(id: GroupId, admins: Sequence[AccountId], *, now: Instant, deps: OfficialGroupDependencies) -> None:
     """Replace the admins one by one, removals first. The previous admins stay members.
 
     A repetition continues where the last call ended. Raises ProtocolError not_found, invalid_request, group_full,
@@ -136,28 +137,28 @@ def set_admins(id: GroupId, admins: Sequence[AccountId], *, now_ms: int, deps: O
     """
     group = official(id, deps)
     organisation = _organisation(group)
-    _check_officials(admins, organisation, now_ms, deps)
+    _check_officials(admins, organisation, now, deps)
     for account in sorted(group.admins - set(admins)):
-        decided(partial(_demote, id, account, now_ms, deps))
+        decided(partial(_demote, id, account, now, deps))
     for account in dict.fromkeys(admins):
-        decided(partial(_promote, id, account, organisation, now_ms, deps))
+        decided(partial(_promote, id, account, organisation, now, deps))
 
 
-def _demote(id: GroupId, account: AccountId, now_ms: int, deps: OfficialGroupDependencies) -> None:
-    facts = deps.groups.facts(id, account, now_seconds=now_ms // 1000)
+def _demote(id: GroupId, account: AccountId, now: Instant, deps: OfficialGroupDependencies) -> None:
+    facts = deps.groups.facts(id, account, now_seconds=now.seconds)
     group, member = facts.group, facts.own.member
     if group is None or member is None or member.role != "admin":
         return
     _check_place(group, deps)
-    event = new_event(id, GroupChange.ROLE, SYSTEM, now_ms=now_ms, subject=account, role="member")
+    event = new_event(id, GroupChange.ROLE, SYSTEM, now=now, subject=account, role="member")
     with told(event, deps.work):
         deps.changes.set_role(id, member, "member", by=None, event=event)
 
 
 def _promote(
-    id: GroupId, account: AccountId, organisation: OrganisationId, now_ms: int, deps: OfficialGroupDependencies
+    id: GroupId, account: AccountId, organisation: OrganisationId, now: Instant, deps: OfficialGroupDependencies
 ) -> None:
-    facts = deps.groups.facts(id, account, now_seconds=now_ms // 1000)
+    facts = deps.groups.facts(id, account, now_seconds=now.seconds)
     group, member = facts.group, facts.own.member
     if group is None or not group.live:
         raise missing("/group", "group")
@@ -167,29 +168,27 @@ def _promote(
     if len(group.admins) >= MAX_ADMINS:
         raise ProtocolError(ErrorCode.TOO_MANY_ADMINS)
     if member is not None:
-        event = new_event(id, GroupChange.ROLE, SYSTEM, now_ms=now_ms, subject=account, role="admin")
+        event = new_event(id, GroupChange.ROLE, SYSTEM, now=now, subject=account, role="admin")
         with told(event, deps.work):
             deps.changes.set_role(id, member, "admin", by=None, event=event)
         return
     if group.members >= group.limit:
         raise ProtocolError(ErrorCode.GROUP_FULL)
-    _check_officials([account], organisation, now_ms, deps)
-    event = _joined(group, account, now_ms)
+    _check_officials([account], organisation, now, deps)
+    event = _joined(group, account, now)
     with told(event, deps.work):
         deps.changes.add(
             id,
-            Member(account, "admin", now_ms, group.version + 1),
+            Member(account, "admin", now.ms, group.version + 1),
             "added",
             official_of=organisation,
-            now_seconds=now_ms // 1000,
+            now_seconds=now.seconds,
             event=event,
         )
 
 
-def _joined(group: Group, account: AccountId, now_ms: int) -> GroupEvent:
-    return new_event(
-        group.id, GroupChange.JOINED, SYSTEM, now_ms=now_ms, subject=account, role="admin", name=group.name
-    )
+def _joined(group: Group, account: AccountId, now: Instant) -> GroupEvent:
+    return new_event(group.id, GroupChange.JOINED, SYSTEM, now=now, subject=account, role="admin", name=group.name)
 
 
 def transfer(id: GroupId, unit: UnitId, deps: OfficialGroupDependencies, *, source: UnitId | None = None) -> None:
@@ -212,14 +211,14 @@ def transfer(id: GroupId, unit: UnitId, deps: OfficialGroupDependencies, *, sour
     decided(attempt)
 
 
-def dissolve(id: GroupId, *, now_ms: int, deps: OfficialGroupDependencies) -> None:
+def dissolve(id: GroupId, *, now: Instant, deps: OfficialGroupDependencies) -> None:
     """Dissolve a group. Do nothing if it is dissolved already."""
 
     def attempt() -> None:
         group = official(id, deps, dissolved=True)
         if not group.live:
             return
-        event = new_event(id, GroupChange.DISSOLVED, SYSTEM, now_ms=now_ms)
+        event = new_event(id, GroupChange.DISSOLVED, SYSTEM, now=now)
         with told(event, deps.work):
             deps.changes.dissolve(group, event=event)
 
@@ -257,10 +256,10 @@ def check_unit(organisation: OrganisationId, unit: UnitId, deps: OfficialGroupDe
 
 
 def _check_officials(
-    accounts: Sequence[AccountId], organisation: OrganisationId, now_ms: int, deps: OfficialGroupDependencies
+    accounts: Sequence[AccountId], organisation: OrganisationId, now: Instant, deps: OfficialGroupDependencies
 ) -> None:
     for number, account in enumerate(accounts):
         known = deps.directory.account(account)
-        standing = known.standing_at(now_ms // 1000) if known else None
+        standing = known.standing_at(now.seconds) if known else None
         if standing is None or standing.organisation != organisation:
             raise invalid(ErrorCode.INVALID_REQUEST, f"/admins/{number}", "not_an_official")

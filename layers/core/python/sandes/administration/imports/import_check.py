@@ -34,6 +34,7 @@ from sandes.csv_files import UnreadableFile
 from sandes.model.batch import Chunk, Fault
 from sandes.model.ids import UnitId, new_one_time_id
 from sandes.model.imports import Checked, Entry, Import, Outcome, Table
+from sandes.model.instant import Instant
 from sandes.model.organisation import Tree
 from sandes.ports.objects import ObjectChanged, ObjectMissing
 from sandes.protocol.errors import ErrorCode
@@ -53,7 +54,7 @@ _ROWS_AT_ONCE = 1_000
 """The rows that are looked up together, with some of the reads at the same time."""
 
 
-def check(one: Import, *, now_ms: int, deps: ImportDependencies) -> None:
+def check(one: Import, *, now: Instant, deps: ImportDependencies) -> None:
     """Check all rows and set the import to `checked` or `failed`.
 
     It may run again, or twice concurrently: the first to end decides. Raises StoreUnavailable.
@@ -61,7 +62,7 @@ def check(one: Import, *, now_ms: int, deps: ImportDependencies) -> None:
     tree = deps.organisations.glance(one.place.organisation)
     with TemporaryFile() as file:
         chunks = _Chunks(file, one, new_one_time_id(), deps.pepper)
-        checking = _Checking(one, now_ms // 1000, deps.clock_ms() + CHECK_SECONDS * 1000, deps, chunks)
+        checking = _Checking(one, now.seconds, deps.clock().ms + CHECK_SECONDS * 1000, deps, chunks)
         failure: tuple[str, Fault | None] | None = None
         try:
             if tree is None or one.place.unit not in tree.units:
@@ -84,7 +85,7 @@ def check(one: Import, *, now_ms: int, deps: ImportDependencies) -> None:
         operation = deps.store.checked(one, rows, checking.planned)
     else:
         code, reason = failure
-        operation = deps.store.failing(one, str(code), reason=reason, rows=rows, now_ms=now_ms)
+        operation = deps.store.failing(one, str(code), reason=reason, rows=rows, now_ms=now.ms)
     try:
         deps.store.write([operation])
     except ConditionFailed:  # cancelled, or another run was faster
@@ -92,9 +93,9 @@ def check(one: Import, *, now_ms: int, deps: ImportDependencies) -> None:
         deps.objects.delete(findings_name(one, rows.check))
 
 
-def give_up(one: Import, *, now_ms: int, deps: ImportDependencies) -> None:
+def give_up(one: Import, *, now: Instant, deps: ImportDependencies) -> None:
     """Mark an import as failed whose check has not finished. Raises StoreUnavailable."""
-    operation = deps.store.failing(one, str(ErrorCode.UPLOAD_INVALID), reason=_TOO_SLOW, rows=None, now_ms=now_ms)
+    operation = deps.store.failing(one, str(ErrorCode.UPLOAD_INVALID), reason=_TOO_SLOW, rows=None, now_ms=now.ms)
     with suppress(ConditionFailed):  # cancelled, or another run has finished after all
         deps.store.write([operation])
 
@@ -156,7 +157,7 @@ class _Checking:
         reader = RowReader(tree, self.one.place.unit, self.deps.pepper, self.now_seconds)
         waiting: list[Entry] = []
         for cells in self._read():
-            if self.deps.clock_ms() > self.until_ms:
+            if self.deps.clock().ms > self.until_ms:
                 raise UnreadableFile(_TOO_SLOW.field, _TOO_SLOW.code, _TOO_SLOW.message)
             self.rows += 1
             self.last_row = cells.row

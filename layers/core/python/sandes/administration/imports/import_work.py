@@ -26,6 +26,7 @@ from sandes.model.administrator import Assignment
 from sandes.model.audit import SYSTEM, Act
 from sandes.model.ids import account_text, administrator_text, base64url_text, parse_base64url, parse_import
 from sandes.model.imports import NOMINATION_SECONDS, Checked, Entry, Import, Nomination, Origin, Outcome, Result
+from sandes.model.instant import Instant
 from sandes.model.organisation import Tree
 from sandes.model.verification import Verification
 from sandes.people.devices import QUEUED_NUMBER
@@ -47,22 +48,22 @@ _MAX_OPERATIONS = 99
 _TRIES = 4
 
 
-def work(queued: Mapping[str, Any], *, receives: int, now_ms: int, deps: ImportDependencies) -> str:
+def work(queued: Mapping[str, Any], *, receives: int, now: Instant, deps: ImportDependencies) -> str:
     """Process an entry of the queue, and return the outcome for the log.
 
     `receives` counts the receptions of the entry so far. Raises StoreUnavailable.
     """
     if "number" in queued:
-        return verify_nominated(queued, now_ms=now_ms, deps=deps)
+        return verify_nominated(queued, now=now, deps=deps)
     if "chunk" in queued:
-        return run_chunk(queued, now_ms=now_ms, deps=deps)
-    one = deps.store.read(parse_import(queued["import"]), now_seconds=now_ms // 1000)
+        return run_chunk(queued, now=now, deps=deps)
+    one = deps.store.read(parse_import(queued["import"]), now_seconds=now.seconds)
     if one is None or one.state == queued["was"]:
-        return _again_or_never(queued, now_ms, deps)
+        return _again_or_never(queued, now, deps)
     if queued["was"] == "open" and one.state == "checking" and receives > CHECK_RUNS:
-        give_up(one, now_ms=now_ms, deps=deps)
+        give_up(one, now=now, deps=deps)
     elif queued["was"] == "open" and one.state == "checking":
-        check(one, now_ms=now_ms, deps=deps)
+        check(one, now=now, deps=deps)
     if queued["was"] == "open":
         deps.objects.delete(file_name(one))
         return "checked"
@@ -71,11 +72,11 @@ def work(queued: Mapping[str, Any], *, receives: int, now_ms: int, deps: ImportD
     return one.state
 
 
-def _again_or_never(queued: Mapping[str, Any], now_ms: int, deps: ImportDependencies) -> str:
+def _again_or_never(queued: Mapping[str, Any], now: Instant, deps: ImportDependencies) -> str:
     """Queue the entry again, because the change that needs the work may still come. Drop it if that request has
     failed.
     """
-    if now_ms // 1000 > queued["until"]:
+    if now.seconds > queued["until"]:
         return "orphan"
     deps.queue.send(dict(queued), delay_seconds=_NOT_YET_SECONDS)
     return "not_yet"
@@ -89,40 +90,40 @@ def _queue_chunks(one: Import, rows: Checked, deps: ImportDependencies) -> None:
     )
 
 
-def run_chunk(queued: Mapping[str, Any], *, now_ms: int, deps: ImportDependencies) -> str:
+def run_chunk(queued: Mapping[str, Any], *, now: Instant, deps: ImportDependencies) -> str:
     """Process the unfinished rows of one chunk, and count the chunk once. Return the outcome for the log.
 
     For a cancelled import, only the results of an earlier run are counted. Raises StoreUnavailable.
     """
     id, number = parse_import(queued["import"]), queued["chunk"]
-    one, progress = deps.store.with_chunk(id, number, now_seconds=now_ms // 1000)
+    one, progress = deps.store.with_chunk(id, number, now_seconds=now.seconds)
     if one is None or one.checked is None or one.by is None:
         return "gone"
     counted = progress.counted
     if not counted and one.state in {"committing", "cancelled"}:
         sealed = deps.objects.part(rows_name(one, one.checked.check), queued["at"], queued["bytes"])
         entries = open_entries(sealed, one, one.checked.check, number, pepper=deps.pepper)
-        run = _Run(one, number, progress, deps.organisations.glance(one.place.organisation), now_ms // 1000, deps)
+        run = _Run(one, number, progress, deps.organisations.glance(one.place.organisation), now.seconds, deps)
         if one.state == "committing":
-            _begin(one, number, entries, now_ms, deps)
+            _begin(one, number, entries, now, deps)
             run.work_off(entries)
         results = run.results(entries)
-        counted = bool(results) and not _finish(one, number, results, now_ms, deps)
-    _complete_if_done(one, now_ms, deps)
+        counted = bool(results) and not _finish(one, number, results, now, deps)
+    _complete_if_done(one, now, deps)
     return "counted_before" if counted else one.state
 
 
-def _begin(one: Import, number: int, entries: Sequence[Entry], now_ms: int, deps: ImportDependencies) -> None:
+def _begin(one: Import, number: int, entries: Sequence[Entry], now: Instant, deps: ImportDependencies) -> None:
     """Record all changes before the first one is made, so that no change lacks a record if this run is interrupted."""
     details = {
         "chunk": number,
         "rows": [entries[0].row, entries[-1].row],
         "hash": base64url_text(hashlib.sha256(b"".join(map(digest, entries))).digest()),
     }
-    deps.recorder.record(_act("import.chunk.begin", one, details), now_ms=now_ms)
+    deps.recorder.record(_act("import.chunk.begin", one, details), now=now)
 
 
-def _finish(one: Import, number: int, results: Sequence[Result], now_ms: int, deps: ImportDependencies) -> bool:
+def _finish(one: Import, number: int, results: Sequence[Result], now: Instant, deps: ImportDependencies) -> bool:
     """Write the results of a chunk with its audit entry. Return False if that was done before."""
     details = {
         "chunk": number,
@@ -130,7 +131,7 @@ def _finish(one: Import, number: int, results: Sequence[Result], now_ms: int, de
         "counts": dict(Counter(result.outcome for result in results)),
         "hash": base64url_text(hashlib.sha256(encode_results(results)).digest()),
     }
-    write = deps.recorder.writer(_act("import.chunk", one, details), now_ms=now_ms)
+    write = deps.recorder.writer(_act("import.chunk", one, details), now=now)
     try:
         write(deps.store.finishing_chunk(one, number, results))
     except ConditionFailed:
@@ -153,20 +154,25 @@ def _act(action: str, one: Import, details: dict[str, Any]) -> Act:
     )
 
 
-def _complete_if_done(one: Import, now_ms: int, deps: ImportDependencies) -> None:
+def _complete_if_done(one: Import, now: Instant, deps: ImportDependencies) -> None:
     """Complete the import after its last chunk. Any chunk that comes again does the same, in case the first attempt
     failed.
     """
-    now = deps.store.read(one.id, now_seconds=now_ms // 1000)
-    if now is None or now.state != "committing" or now.checked is None or now.done < now.checked.valid:
+    current = deps.store.read(one.id, now_seconds=now.seconds)
+    if (
+        current is None
+        or current.state != "committing"
+        or current.checked is None
+        or current.done < current.checked.valid
+    ):
         return
-    details = {"counts": {outcome: count for outcome, count in now.counts.items() if count}}
-    write = deps.recorder.writer(_act("import.complete", now, details), now_ms=now_ms)
+    details = {"counts": {outcome: count for outcome, count in current.counts.items() if count}}
+    write = deps.recorder.writer(_act("import.complete", current, details), now=now)
     try:
-        write([deps.store.completing(now, now_ms=now_ms)])
+        write([deps.store.completing(current, now_ms=now.ms)])
     except ConditionFailed:
         return
-    deps.objects.delete(rows_name(now, now.checked.check))
+    deps.objects.delete(rows_name(current, current.checked.check))
 
 
 @dataclass(frozen=True, slots=True)
@@ -355,28 +361,28 @@ def _bundles(steps: Iterable[_Step]) -> list[list[_Step]]:
     return bundles
 
 
-def verify_nominated(queued: Mapping[str, Any], *, now_ms: int, deps: ImportDependencies) -> str:
+def verify_nominated(queued: Mapping[str, Any], *, now: Instant, deps: ImportDependencies) -> str:
     """Verify the person who has registered a nominated number. Return the outcome for the log.
 
     A nomination that cannot be used ends: it is removed, so that the number's next holder does not get it, and the
     organisation's audit chain records the reason. Raises StoreUnavailable.
     """
     phone = deps.pepper.open_phone(parse_base64url(queued["number"]), QUEUED_NUMBER)
-    indexes, now_seconds = deps.pepper.indexes("phone", phone), now_ms // 1000
+    indexes, now_seconds = deps.pepper.indexes("phone", phone), now.seconds
     for _ in range(_TRIES):
         number = deps.nominations.number(indexes[0])
         nomination = number.nomination
         if nomination is None or not nomination.in_force(now_seconds):
             return "not_nominated"
         if number.account is None:
-            return _again_or_never(queued, now_ms, deps)
+            return _again_or_never(queued, now, deps)
         last, place = deps.verifications.read(number.account), nomination.place
         found = deps.organisations.unit(place.organisation, place.unit)
         right = _right_of_author(nomination, now_seconds, deps)
         ended = _why_ended(nomination, last, found, right, now_seconds=now_seconds, deps=deps)
         if ended or found is None or right is None:
             removing = deps.nominations.removing(nomination, indexes=indexes)
-            if _written(_nomination_ended(nomination, ended), removing, now_ms, deps):
+            if _written(_nomination_ended(nomination, ended), removing, now, deps):
                 return ended
             continue
         if (
@@ -400,11 +406,11 @@ def verify_nominated(queued: Mapping[str, Any], *, now_ms: int, deps: ImportDepe
             *deps.verifications.putting(made, previous=last, phone_indexes=indexes),
             *deps.nominations.removing(nomination, indexes=indexes),
             deps.store.standing(nomination.origin.id),
-            deps.administrators.still(right, now_seconds=now_ms // 1000),
+            deps.administrators.still(right, now_seconds=now.seconds),
         ]
-        if _written(_nominated(nomination, made), verifying, now_ms, deps):
+        if _written(_nominated(nomination, made), verifying, now, deps):
             return "verified"
-    return _again_or_never({**queued, "until": now_seconds + _NOT_YET_SECONDS}, now_ms, deps)
+    return _again_or_never({**queued, "until": now_seconds + _NOT_YET_SECONDS}, now, deps)
 
 
 def _right_of_author(nomination: Nomination, now_seconds: int, deps: ImportDependencies) -> Assignment | None:
@@ -447,10 +453,10 @@ def _decided_since(nomination: Nomination, last: Verification) -> bool:
     return max(last.issued_at, ended or 0) >= nomination.made_at
 
 
-def _written(act: Act, operations: Sequence[Operation], now_ms: int, deps: ImportDependencies) -> bool:
+def _written(act: Act, operations: Sequence[Operation], now: Instant, deps: ImportDependencies) -> bool:
     """Write operations with an act. Return False, with nothing written, if something has changed since it was read."""
     try:
-        deps.recorder.writer(act, now_ms=now_ms)(operations)
+        deps.recorder.writer(act, now=now)(operations)
     except ConditionFailed:
         return False
     return True

@@ -38,6 +38,7 @@ from sandes.model.ids import (
     new_import_id,
 )
 from sandes.model.imports import Checked, Import, Outcome
+from sandes.model.instant import Instant
 from sandes.ports.objects import Found, ObjectMissing, Objects
 from sandes.ports.queues import Queue
 from sandes.protocol import import_api
@@ -84,7 +85,7 @@ _TRIES = 4
 class ImportDependencies:
     """Holds the dependencies. Only the calls have `limits`, and only the worker has `keys`.
 
-    `clock_ms` is read during the work, because a check takes minutes.
+    `clock` is read during the work, because a check takes minutes.
     """
 
     store: ImportStore
@@ -96,7 +97,7 @@ class ImportDependencies:
     queue: Queue
     recorder: Recorder
     pepper: Pepper
-    clock_ms: Callable[[], int]
+    clock: Callable[[], Instant]
     keys: AttestationKeys | None = None
     limits: LimitStore | None = None
 
@@ -106,7 +107,7 @@ class ImportDependencies:
 
 
 def create(
-    caller: Caller, body: import_api.NewImport, *, now_ms: int, deps: ImportDependencies
+    caller: Caller, body: import_api.NewImport, *, now: Instant, deps: ImportDependencies
 ) -> import_api.ImportState:
     """Create an import at a unit, or for the whole organisation, and return an address for its file.
 
@@ -117,18 +118,18 @@ def create(
     if deps.organisations.unit(place.organisation, place.unit) is None:
         raise ProtocolError(ErrorCode.NOT_FOUND)
     new = Import(
-        id=new_import_id(place.organisation, now_ms),
+        id=new_import_id(place.organisation, now.ms),
         place=place,
         format=body.format,
         state="open",
         created_by=caller.id,
-        created_at_ms=now_ms,
+        created_at_ms=now.ms,
         counts={},
         client_ref=body.client_ref,
     )
     act = _act("import.create", caller, right, new, {"format": new.format})
-    deps.recorder.writer(act, now_ms=now_ms)([deps.store.creating(new)])
-    return _shown(new, upload=_upload(new, now_ms, deps))
+    deps.recorder.writer(act, now=now)([deps.store.creating(new)])
+    return _shown(new, upload=_upload(new, now, deps))
 
 
 def _act(action: str, caller: Caller, right: Assignment, one: Import, details: dict[str, Any]) -> Act:
@@ -145,7 +146,7 @@ def _act(action: str, caller: Caller, right: Assignment, one: Import, details: d
     )
 
 
-def _upload(one: Import, now_ms: int, deps: ImportDependencies) -> import_api.ImportUpload:
+def _upload(one: Import, now: Instant, deps: ImportDependencies) -> import_api.ImportUpload:
     content_type = CONTENT_TYPES[one.format]
     form = deps.objects.upload_form(
         file_name(one), content_type=content_type, most_bytes=MAX_FILE_BYTES, seconds=UPLOAD_SECONDS
@@ -153,71 +154,71 @@ def _upload(one: Import, now_ms: int, deps: ImportDependencies) -> import_api.Im
     return import_api.ImportUpload(
         url=form.url,
         fields=form.fields,
-        expires_at=datetime.fromtimestamp(now_ms // 1000 + UPLOAD_SECONDS, UTC),
+        expires_at=datetime.fromtimestamp(now.seconds + UPLOAD_SECONDS, UTC),
     )
 
 
 def commit(
-    caller: Caller, id: ImportId, body: import_api.CommitImport, *, now_ms: int, deps: ImportDependencies
+    caller: Caller, id: ImportId, body: import_api.CommitImport, *, now: Instant, deps: ImportDependencies
 ) -> import_api.ImportState:
     """Check the uploaded file with `dry_run`, or else execute its valid rows. A repetition does nothing more.
 
     Raises ProtocolError not_found, upload_missing, upload_invalid (too large), import_state (not checked yet, without
     valid rows, cancelled, failed, or two days old), rate_limited, and fresh_sign_in_required for more than 500 rows.
     """
-    one, right = _own(caller, id, "act", now_ms, deps)
+    one, right = _own(caller, id, "act", now, deps)
     if body.dry_run:
-        return _check(caller, right, one, now_ms, deps)
+        return _check(caller, right, one, now, deps)
     if one.state in {"committing", "completed"}:
         return _shown(one)
-    if one.state != "checked" or one.checked is None or not one.checked.valid or _is_late(one, now_ms):
+    if one.state != "checked" or one.checked is None or not one.checked.valid or _is_late(one, now):
         raise ProtocolError(ErrorCode.IMPORT_STATE)
     if one.checked.rows > FRESH_ABOVE_ROWS:
-        fresh(caller, now_seconds=now_ms // 1000)
+        fresh(caller, now_seconds=now.seconds)
     details = {
         "rows": one.checked.rows,
         "valid": one.checked.valid,
         "hash": base64url_text(one.checked.hash),
         "planned": dict(one.planned or {}),
     }
-    operation = deps.store.committing(one, by=caller.id, role=right.role.value, now_ms=now_ms)
-    _queue_start(one, now_ms, deps)
+    operation = deps.store.committing(one, by=caller.id, role=right.role.value, now_ms=now.ms)
+    _queue_start(one, now, deps)
     try:
-        deps.recorder.writer(_act("import.commit", caller, right, one, details), now_ms=now_ms)([operation])
+        deps.recorder.writer(_act("import.commit", caller, right, one, details), now=now)([operation])
     except ConditionFailed as failed:
-        stands = live_import(failed.row(IMPORT_STATE), now_ms // 1000)
+        stands = live_import(failed.row(IMPORT_STATE), now.seconds)
         if stands is None or stands.state not in {"committing", "completed"}:
             raise ProtocolError(ErrorCode.IMPORT_STATE) from None
         return _shown(stands)
-    return _shown(_reread(one, now_ms, deps))
+    return _shown(_reread(one, now, deps))
 
 
 def _check(
-    caller: Caller, right: Assignment, one: Import, now_ms: int, deps: ImportDependencies
+    caller: Caller, right: Assignment, one: Import, now: Instant, deps: ImportDependencies
 ) -> import_api.ImportState:
     """Queue a check. It reveals for each number whether it is known, so it is limited and recorded like look-ups."""
     if one.state in {"checking", "checked"}:
         return _shown(one)
-    if one.state != "open" or _is_late(one, now_ms):
+    if one.state != "open" or _is_late(one, now):
         raise ProtocolError(ErrorCode.IMPORT_STATE)
     if deps.limits is None:
         raise ValueError("checks are asked for within a limit")
     file = _uploaded(one, deps)
-    enforce(deps.limits, Limit.IMPORT_CHECKS, f"administrator:{administrator_text(caller.id)}", now_ms=now_ms)
+    enforce(deps.limits, Limit.IMPORT_CHECKS, f"administrator:{administrator_text(caller.id)}", now=now)
     act = _act("import.check", caller, right, one, {"bytes": file.bytes})
-    _queue_start(one, now_ms, deps)
+    _queue_start(one, now, deps)
     try:
-        deps.recorder.writer(act, now_ms=now_ms)([deps.store.checking(one, etag=file.etag)])
+        deps.recorder.writer(act, now=now)([deps.store.checking(one, etag=file.etag)])
     except ConditionFailed as failed:
-        stands = live_import(failed.row(IMPORT_STATE), now_ms // 1000)
+        stands = live_import(failed.row(IMPORT_STATE), now.seconds)
         if stands is None or stands.state not in {"checking", "checked"}:
             raise ProtocolError(ErrorCode.IMPORT_STATE) from None
         return _shown(stands)
-    return _shown(_reread(one, now_ms, deps))
+    return _shown(_reread(one, now, deps))
 
 
-def _is_late(one: Import, now_ms: int) -> bool:
-    return one.created_at_ms // 1000 + COMMIT_WITHIN_SECONDS <= now_ms // 1000
+def _is_late(one: Import, now: Instant) -> bool:
+    return one.created_at_ms // 1000 + COMMIT_WITHIN_SECONDS <= now.seconds
 
 
 def _uploaded(one: Import, deps: ImportDependencies) -> Found:
@@ -230,14 +231,14 @@ def _uploaded(one: Import, deps: ImportDependencies) -> Found:
     return found
 
 
-def _queue_start(one: Import, now_ms: int, deps: ImportDependencies) -> None:
-    entry = {"import": base64url_text(one.id), "was": one.state, "until": now_ms // 1000 + ORPHAN_SECONDS}
+def _queue_start(one: Import, now: Instant, deps: ImportDependencies) -> None:
+    entry = {"import": base64url_text(one.id), "was": one.state, "until": now.seconds + ORPHAN_SECONDS}
     deps.queue.send(entry, delay_seconds=START_AFTER_SECONDS)
 
 
-def state(caller: Caller, id: ImportId, *, now_ms: int, deps: ImportDependencies) -> import_api.ImportState:
+def state(caller: Caller, id: ImportId, *, now: Instant, deps: ImportDependencies) -> import_api.ImportState:
     """Return the progress and the first findings. Raises ProtocolError not_found."""
-    one, _ = _own(caller, id, "read", now_ms, deps)
+    one, _ = _own(caller, id, "read", now, deps)
     return _shown(
         one, findings=[*_faults_of_file(one), *(found for bad in _found(one, deps) for found in _told(bad, one))]
     )
@@ -250,7 +251,7 @@ def page(
     unit: UnitId | None,
     after: str | None,
     limit: int,
-    now_ms: int,
+    now: Instant,
     deps: ImportDependencies,
 ) -> import_api.ImportPage:
     """Return imports at the places where the caller may see them, of one unit and below it if set, the newest first.
@@ -263,7 +264,7 @@ def page(
         raise ProtocolError(ErrorCode.NOT_FOUND)
     owner, of = caller.id, f"imports {id_text(organisation)} {id_text(unit) if unit else ''}"
     start = position(after, owner=owner, of=of, pepper=deps.pepper) if after else None
-    found, last = deps.store.of_organisation(organisation, after=start, limit=limit, now_seconds=now_ms // 1000)
+    found, last = deps.store.of_organisation(organisation, after=start, limit=limit, now_seconds=now.seconds)
     wanted = {one.place.unit for one in found} | ({unit} if unit else set())
     tree = deps.organisations.paths(organisation, wanted)
     if tree is None:
@@ -280,13 +281,13 @@ def page(
 
 
 def results(
-    caller: Caller, id: ImportId, *, after: str | None, limit: int, now_ms: int, deps: ImportDependencies
+    caller: Caller, id: ImportId, *, after: str | None, limit: int, now: Instant, deps: ImportDependencies
 ) -> import_api.ImportResults:
     """Return the results of `limit` rows in the file's order. Blank rows and unfinished valid rows are left out.
 
     A page can therefore have fewer, even none, and still have a cursor. Raises ProtocolError not_found, invalid_cursor.
     """
-    one, _ = _own(caller, id, "read", now_ms, deps)
+    one, _ = _own(caller, id, "read", now, deps)
     owner, of = caller.id, f"results {base64url_text(id)}"
     start = int(position(after, owner=owner, of=of, pepper=deps.pepper)) if after else 0
     table = one.checked.table if one.checked else None
@@ -321,14 +322,14 @@ def results_csv(page: import_api.ImportResults) -> str:
     return csv_text(CSV_COLUMNS, lines)
 
 
-def cancel(caller: Caller, id: ImportId, *, now_ms: int, deps: ImportDependencies) -> None:
+def cancel(caller: Caller, id: ImportId, *, now: Instant, deps: ImportDependencies) -> None:
     """Cancel an import. Unfinished rows are not executed. Finished rows stay, but none of its nominations counts any
     more.
 
     For a completed import, this ends the waiting nominations. Repeating it is harmless. Raises ProtocolError not_found,
     and import_state after a failure.
     """
-    one, right = _own(caller, id, "act", now_ms, deps)
+    one, right = _own(caller, id, "act", now, deps)
     for _ in range(_TRIES):
         if one.state == "cancelled":
             return
@@ -336,9 +337,9 @@ def cancel(caller: Caller, id: ImportId, *, now_ms: int, deps: ImportDependencie
             raise ProtocolError(ErrorCode.IMPORT_STATE)
         act = _act("import.cancel", caller, right, one, {"was": one.state, "done": one.done})
         try:
-            deps.recorder.writer(act, now_ms=now_ms)([deps.store.cancelling(one, now_ms=now_ms)])
+            deps.recorder.writer(act, now=now)([deps.store.cancelling(one, now_ms=now.ms)])
         except ConditionFailed as failed:
-            stands = live_import(failed.row(IMPORT_STATE), now_ms // 1000)
+            stands = live_import(failed.row(IMPORT_STATE), now.seconds)
             if stands is None:
                 raise ProtocolError(ErrorCode.NOT_FOUND) from None
             one = stands
@@ -411,9 +412,9 @@ def _faults_of_file(one: Import) -> list[import_api.Finding]:
     return [import_api.Finding(row=reason.row, field=reason.field, code=reason.code, message=reason.message)]
 
 
-def _own(caller: Caller, id: ImportId, need: Need, now_ms: int, deps: ImportDependencies) -> tuple[Import, Assignment]:
+def _own(caller: Caller, id: ImportId, need: Need, now: Instant, deps: ImportDependencies) -> tuple[Import, Assignment]:
     """Return an import and the caller's right. Raises ProtocolError not_found, also outside the caller's places."""
-    one = deps.store.read(id, now_seconds=now_ms // 1000)
+    one = deps.store.read(id, now_seconds=now.seconds)
     place = one.place if one else Place.root(OrganisationId(id[:ACCOUNT_BYTES]))
     right = require(caller, Permission.PEOPLE, need, place, deps.organisations)
     if one is None:
@@ -421,8 +422,8 @@ def _own(caller: Caller, id: ImportId, need: Need, now_ms: int, deps: ImportDepe
     return one, right
 
 
-def _reread(one: Import, now_ms: int, deps: ImportDependencies) -> Import:
-    return deps.store.read(one.id, now_seconds=now_ms // 1000) or one
+def _reread(one: Import, now: Instant, deps: ImportDependencies) -> Import:
+    return deps.store.read(one.id, now_seconds=now.seconds) or one
 
 
 def _shown(

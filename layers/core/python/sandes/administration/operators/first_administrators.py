@@ -15,6 +15,7 @@ from sandes.administration.sign_in import AdministratorPool, sessions_from
 from sandes.model.administrator import PLATFORM, Administrator, Assignment, Place, Role
 from sandes.model.audit import OPERATOR, Act
 from sandes.model.ids import AdministratorId, UnitId, administrator_text, id_text
+from sandes.model.instant import Instant
 from sandes.model.mailbox import mailbox_of
 from sandes.model.organisation import Organisation
 from sandes.protocol.admin_organisations_api import PlaceName
@@ -70,7 +71,7 @@ class FirstAdministratorDependencies:
     recorder: Recorder
 
 
-def operate(request: Mapping[str, Any], *, now_ms: int, deps: FirstAdministratorDependencies) -> dict[str, Any]:
+def operate(request: Mapping[str, Any], *, now: Instant, deps: FirstAdministratorDependencies) -> dict[str, Any]:
     """Execute an operator's request: `administrator.create` or `administrator.remove`.
 
     Raises ProtocolError invalid_request, and the errors of `create` and `remove`.
@@ -81,11 +82,11 @@ def operate(request: Mapping[str, Any], *, now_ms: int, deps: FirstAdministrator
         faults = faults_of(error.errors(include_url=False, include_input=False))
         raise ProtocolError(ErrorCode.INVALID_REQUEST, details={"errors": faults}) from None
     if isinstance(operation, RemoveAdministrator):
-        return remove(operation, now_ms=now_ms, deps=deps)
-    return create(operation, now_ms=now_ms, deps=deps)
+        return remove(operation, now=now, deps=deps)
+    return create(operation, now=now, deps=deps)
 
 
-def create(operation: CreateAdministrator, *, now_ms: int, deps: FirstAdministratorDependencies) -> dict[str, Any]:
+def create(operation: CreateAdministrator, *, now: Instant, deps: FirstAdministratorDependencies) -> dict[str, Any]:
     """Invite a person and give them the role. A repetition moves them to another unit or sends the invitation again.
 
     The answer has `administrator`, `organisation` and `unit`; `done` (`create`, `change` or `invite`, as in the audit
@@ -95,10 +96,10 @@ def create(operation: CreateAdministrator, *, now_ms: int, deps: FirstAdministra
     """
     found = deps.pool.find(operation.email)
     if found is not None:
-        _known(found, operation, now_ms // 1000, deps)
-    unit, unit_made = _unit(operation.unit, now_ms=now_ms, deps=deps)
+        _known(found, operation, now.seconds, deps)
+    unit, unit_made = _unit(operation.unit, now=now, deps=deps)
     id = deps.pool.invite(operation.email, operation.name)
-    done = _appoint(id, operation, unit, now_ms=now_ms, deps=deps)
+    done = _appoint(id, operation, unit, now=now, deps=deps)
     where = {"organisation": id_text(PLATFORM), "unit": id_text(unit), "unit_made": unit_made}
     return {"administrator": administrator_text(id)} | where | done
 
@@ -108,11 +109,11 @@ def _appoint(
     operation: CreateAdministrator,
     unit: UnitId,
     *,
-    now_ms: int,
+    now: Instant,
     deps: FirstAdministratorDependencies,
 ) -> dict[str, str]:
     """Give the role, and return the part of the answer about it."""
-    now_seconds, store, role = now_ms // 1000, deps.administrators, Role(operation.role)
+    now_seconds, store, role = now.seconds, deps.administrators, Role(operation.role)
     known, held = _known(id, operation, now_seconds, deps)
     home = Place(PLATFORM, unit)
     who = Administrator(id, operation.email, operation.name, home, known.created_at if known else now_seconds)
@@ -129,7 +130,7 @@ def _appoint(
         details["renamed"] = True
     act = _act(f"administrator.{done}", unit, administrator_text(id), **details)
     try:
-        deps.recorder.writer(act, now_ms=now_ms)(changes)
+        deps.recorder.writer(act, now=now)(changes)
     except ConditionFailed:  # created, or given another role, at the same moment
         raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1) from None
     before = {"name_before": known.name, "unit_before": id_text(known.home.unit)} if known else {}
@@ -150,7 +151,7 @@ def _known(
     return known, live
 
 
-def remove(operation: RemoveAdministrator, *, now_ms: int, deps: FirstAdministratorDependencies) -> dict[str, Any]:
+def remove(operation: RemoveAdministrator, *, now: Instant, deps: FirstAdministratorDependencies) -> dict[str, Any]:
     """Take away all roles of a person who works at the platform, with an audit entry, and end their sign-in.
 
     A repetition completes an interrupted removal. The answer has `administrator` and the number of `roles`. Raises
@@ -160,12 +161,12 @@ def remove(operation: RemoveAdministrator, *, now_ms: int, deps: FirstAdministra
     known, held = (deps.administrators.read(id) if id else None) or (None, [])
     if id is None or known is None or known.home.organisation != PLATFORM:
         raise ProtocolError(ErrorCode.NOT_FOUND)
-    changes: list[Operation] = [deps.administrators.removing(known, sessions_from=sessions_from(now_ms))]
+    changes: list[Operation] = [deps.administrators.removing(known, sessions_from=sessions_from(now))]
     for one in held:
         changes += deps.administrators.taking(one)
     act = _act("administrator.remove", known.home.unit, administrator_text(id), roles=[one.role.value for one in held])
     try:
-        deps.recorder.writer(act, now_ms=now_ms)(changes)
+        deps.recorder.writer(act, now=now)(changes)
     except ConditionFailed as failed:
         _check_officers(held, failed, deps)
         raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1) from None
@@ -180,27 +181,27 @@ def _check_officers(held: list[Assignment], failed: ConditionFailed, deps: First
         raise ProtocolError(ErrorCode.LAST_OFFICER)
 
 
-def _unit(name: str, *, now_ms: int, deps: FirstAdministratorDependencies) -> tuple[UnitId, bool]:
+def _unit(name: str, *, now: Instant, deps: FirstAdministratorDependencies) -> tuple[UnitId, bool]:
     """Return the platform's unit with this name, and whether it was created. The platform is created too, if
     necessary.
     """
-    store = _recorded(deps, "organisation.create", now_ms)
+    store = _recorded(deps, "organisation.create", now)
     tree = deps.organisations.tree(PLATFORM)
     if tree is None:
-        store.create(Organisation(PLATFORM, PLATFORM_NAME, now_ms // 1000, tree_version=1), "ministry")
+        store.create(Organisation(PLATFORM, PLATFORM_NAME, now.seconds, tree_version=1), "ministry")
         tree = organisations.read_tree(PLATFORM, deps.organisations)
     found = [unit.id for unit in tree.children(tree.organisation.root) if unit.name == name]
     if found:
         return found[0], False
-    store = _recorded(deps, "unit.create", now_ms, name=name)
+    store = _recorded(deps, "unit.create", now, name=name)
     root = tree.organisation.root
-    made = organisations.create_unit(PLATFORM, name, "department", root, now_seconds=now_ms // 1000, store=store)
+    made = organisations.create_unit(PLATFORM, name, "department", root, now_seconds=now.seconds, store=store)
     return made, True
 
 
-def _recorded(deps: FirstAdministratorDependencies, action: str, now_ms: int, **details: str) -> OrganisationStore:
+def _recorded(deps: FirstAdministratorDependencies, action: str, now: Instant, **details: str) -> OrganisationStore:
     act = Act(action=action, actor=OPERATOR, role=None, organisation=PLATFORM, details=details)
-    return replace(deps.organisations, writer=deps.recorder.writer(act, now_ms=now_ms))
+    return replace(deps.organisations, writer=deps.recorder.writer(act, now=now))
 
 
 def _act(action: str, unit: UnitId, subject: str, **details: Any) -> Act:

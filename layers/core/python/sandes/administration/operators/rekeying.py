@@ -21,6 +21,7 @@ from sandes.model.administrator import PLATFORM
 from sandes.model.audit import OPERATOR, Act
 from sandes.model.ids import AccountId
 from sandes.model.imports import Nomination
+from sandes.model.instant import Instant
 from sandes.model.phone import PhoneNumber
 from sandes.people.complaining import pseudonym_of
 from sandes.protocol.errors import ErrorCode, ProtocolError, invalid
@@ -58,7 +59,7 @@ class RekeyDependencies:
     elapsed: Callable[[], float]
 
 
-def operate(request: Mapping[str, Any], *, now_ms: int, deps: RekeyDependencies) -> dict[str, Any]:
+def operate(request: Mapping[str, Any], *, now: Instant, deps: RekeyDependencies) -> dict[str, Any]:
     """Execute an operator's request: `pepper.rekey`, which continues the job, or `pepper.status`.
 
     The answer has the `state` and the progress. `idle`: there is one value; `settling`: wait for `seconds`; `running`;
@@ -67,7 +68,7 @@ def operate(request: Mapping[str, Any], *, now_ms: int, deps: RekeyDependencies)
     operation = request.get("operation")
     if operation not in {"pepper.rekey", "pepper.status"} or len(request) > 1:
         raise invalid(ErrorCode.INVALID_REQUEST, "/operation", "not_accepted", "pepper.rekey or pepper.status")
-    pepper, now_seconds = deps.pepper, now_ms // 1000
+    pepper, now_seconds = deps.pepper, now.seconds
     if len(pepper.values) < 2:
         return {"state": "idle", "in_use": pepper.number}
     progress = _of_step(deps.store.progress(), _step(pepper))
@@ -75,7 +76,7 @@ def operate(request: Mapping[str, Any], *, now_ms: int, deps: RekeyDependencies)
     if left > 0:
         return _told(None, pepper) | {"state": "settling", "seconds": left}
     if operation == "pepper.rekey":
-        progress = _work(now_ms, deps)
+        progress = _work(now, deps)
     return _told(progress, pepper)
 
 
@@ -108,27 +109,27 @@ def _of_step(progress: Progress | None, step: str) -> Progress | None:
     return progress if progress and progress.step == step else None
 
 
-def _work(now_ms: int, deps: RekeyDependencies) -> Progress:
+def _work(now: Instant, deps: RekeyDependencies) -> Progress:
     """Work until the time is over or the job is done. Raises ProtocolError unavailable if another call is faster."""
     began = deps.elapsed()
     stands = deps.store.progress()
     progress = _of_step(stands, _step(deps.pepper))
     if progress is None or progress.done_at is not None:  # a call after the end looks at all rows again
         progress = Progress(_step(deps.pepper), stands.version + 1 if stands else 1, passes=1)
-        _record("begin", progress, stands, now_ms, deps)
+        _record("begin", progress, stands, now, deps)
     while progress.done_at is None and deps.elapsed() - began < WORK_SECONDS:
-        before, progress = progress, _page(progress, now_ms, deps)
+        before, progress = progress, _page(progress, now, deps)
         if progress.done_at is not None:
-            _record("end", progress, before, now_ms, deps)
+            _record("end", progress, before, now, deps)
         else:
             _write([deps.store.progressing(before, progress)], deps.store.write)
     return progress
 
 
-def _page(progress: Progress, now_ms: int, deps: RekeyDependencies) -> Progress:
+def _page(progress: Progress, now: Instant, deps: RekeyDependencies) -> Progress:
     """Rewrite a page of rows. After the last page, begin another pass, or end if this pass has changed nothing."""
     items, behind = deps.store.page(progress.start)
-    rekeying = _Rekeying(deps.store, deps.pepper, now_ms // 1000)
+    rekeying = _Rekeying(deps.store, deps.pepper, now.seconds)
     changes = list(rekeying.changes(items))
 
     def change(operations: Change) -> None:
@@ -149,12 +150,12 @@ def _page(progress: Progress, now_ms: int, deps: RekeyDependencies) -> Progress:
     if behind:
         return progress
     if not progress.changed:
-        return replace(progress, done_at=now_ms // 1000)
+        return replace(progress, done_at=now.seconds)
     changed = progress.changed_before + progress.changed
     return Progress(progress.step, progress.version, progress.passes + 1, changed_before=changed)
 
 
-def _record(what: str, progress: Progress, before: Progress | None, now_ms: int, deps: RekeyDependencies) -> None:
+def _record(what: str, progress: Progress, before: Progress | None, now: Instant, deps: RekeyDependencies) -> None:
     """Record in the platform's chain that a step's job begins or ends."""
     used, other = deps.pepper.values
     details: dict[str, Any] = {"in_use": used.number, "other": other.number}
@@ -162,7 +163,7 @@ def _record(what: str, progress: Progress, before: Progress | None, now_ms: int,
         changed = progress.changed + progress.changed_before
         details |= {"passes": progress.passes, "changed": changed, "unreadable": progress.unreadable}
     act = Act(action=f"pepper.rekey.{what}", actor=OPERATOR, role=None, organisation=PLATFORM, details=details)
-    _write([deps.store.progressing(before, progress)], deps.recorder.writer(act, now_ms=now_ms))
+    _write([deps.store.progressing(before, progress)], deps.recorder.writer(act, now=now))
 
 
 def _write(operations: Change, writer: Callable[[Change], None]) -> None:

@@ -14,6 +14,7 @@ from sandes.administration.sign_in import fresh
 from sandes.model.administrator import Caller, Place, Role
 from sandes.model.approval import Approval
 from sandes.model.ids import id_text
+from sandes.model.instant import Instant
 from sandes.model.mailbox import domain_of
 from sandes.model.organisation import Organisation
 from sandes.protocol.admin_organisations_api import MailDomains
@@ -68,14 +69,14 @@ class SettingMailDomains(ApprovedOperation[SetMailDomains]):
 
 
 def ask(
-    caller: Caller, organisation: Organisation, domains: list[str], *, now_ms: int, deps: ApprovalDependencies
+    caller: Caller, organisation: Organisation, domains: list[str], *, now: Instant, deps: ApprovalDependencies
 ) -> Approval:
     """Request these domains in place of the organisation's current ones.
 
     Raises ProtocolError not_found without the right, and the errors of `SettingMailDomains.check`.
     """
     wanted = SetMailDomains(organisation=organisation.id, mail_domains=domains, before=list(organisation.mail_domains))
-    return approvals.request(caller, OPERATION, wanted, now_ms=now_ms, deps=deps)
+    return approvals.request(caller, OPERATION, wanted, now=now, deps=deps)
 
 
 def warnings(approval: Approval, administrators: AdministratorStore) -> list[ApprovalWarning]:

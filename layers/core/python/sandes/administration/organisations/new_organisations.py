@@ -14,6 +14,7 @@ from sandes.administration.sign_in import fresh
 from sandes.model.administrator import PLATFORM, Administrator, Assignment, Caller, Place, Role
 from sandes.model.approval import Approval
 from sandes.model.ids import OrganisationId, UnitId, new_organisation_id
+from sandes.model.instant import Instant
 from sandes.model.organisation import Organisation, UnitKind
 from sandes.protocol.admin_organisations_api import AskForOfficer, AskForOrganisation
 from sandes.protocol.admin_roles_api import NewOfficer, NewPerson
@@ -70,7 +71,7 @@ class Founding(ApprovedOperation[CreateOrganisation]):
 
     def carry_out(self, parameters: CreateOrganisation, decision: Decision, write: Write) -> None:
         """Create the organisation. Raises ProtocolError own_roles, roles_apart, unavailable."""
-        made = Organisation(parameters.organisation, parameters.name, decision.now_ms // 1000, tree_version=1)
+        made = Organisation(parameters.organisation, parameters.name, decision.now.seconds, tree_version=1)
         store = self.appointments.administrators
 
         def parts(grant: Assignment, person: Administrator) -> Iterable[Operation]:
@@ -126,25 +127,25 @@ class Appointing(ApprovedOperation[AppointOfficer]):
         return parameters.model_dump(mode="json", exclude={"officer"})
 
 
-def ask_to_create(caller: Caller, body: AskForOrganisation, *, now_ms: int, deps: ApprovalDependencies) -> Approval:
+def ask_to_create(caller: Caller, body: AskForOrganisation, *, now: Instant, deps: ApprovalDependencies) -> Approval:
     """Request a new organisation. Raises ProtocolError not_found without the right, and the errors of
     `Founding.check`.
     """
     wanted = CreateOrganisation(
         organisation=new_organisation_id(), name=body.name, kind=body.kind, officer=body.officer
     )
-    return approvals.request(caller, "organisation.create", wanted, now_ms=now_ms, deps=deps)
+    return approvals.request(caller, "organisation.create", wanted, now=now, deps=deps)
 
 
 def ask_to_appoint(
-    caller: Caller, organisation: OrganisationId, body: AskForOfficer, *, now_ms: int, deps: ApprovalDependencies
+    caller: Caller, organisation: OrganisationId, body: AskForOfficer, *, now: Instant, deps: ApprovalDependencies
 ) -> Approval:
     """Request another nodal officer. Raises ProtocolError not_found without the right, and the errors of
     `Appointing.check`.
     """
     officer = NewOfficer(email=body.email, name=body.name)
     wanted = AppointOfficer(organisation=organisation, officer=officer, home=body.home)
-    return approvals.request(caller, "officer.appoint", wanted, now_ms=now_ms, deps=deps)
+    return approvals.request(caller, "officer.appoint", wanted, now=now, deps=deps)
 
 
 def _officer(organisation: OrganisationId, officer: NewOfficer, home: UnitId, field: str) -> Appointment:

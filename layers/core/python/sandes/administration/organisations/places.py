@@ -24,6 +24,7 @@ from sandes.model.administrator import PLATFORM, Assignment, Caller, Place
 from sandes.model.approval import Approval
 from sandes.model.audit import Act
 from sandes.model.ids import OrganisationId, UnitId, administrator_text, id_text, new_unit_id, parse_unit
+from sandes.model.instant import Instant
 from sandes.model.organisation import Organisation, Tree
 from sandes.protocol.admin_api import utc
 from sandes.protocol.admin_organisations_api import (
@@ -80,7 +81,7 @@ def change(
     body: ChangeOrganisation,
     version: int | None,
     *,
-    now_ms: int,
+    now: Instant,
     deps: PlaceDependencies,
     asking: ApprovalDependencies,
 ) -> AdminOrganisation | Approval:
@@ -96,10 +97,10 @@ def change(
             raise ProtocolError(ErrorCode.PRECONDITION_FAILED)
         if body.mail_domains == list(old.mail_domains):
             return _shown(old)
-        return mail_domains.ask(caller, old, body.mail_domains, now_ms=now_ms, deps=asking)
+        return mail_domains.ask(caller, old, body.mail_domains, now=now, deps=asking)
     name = body.name or old.name
     changes = {"name": {"old": old.name, "new": name}}
-    store = _recorded(deps, caller, right, place, action="organisation.rename", now_ms=now_ms, details=changes)
+    store = _recorded(deps, caller, right, place, action="organisation.rename", now=now, details=changes)
     if not store.rename(organisation, UnitId(organisation), name, version=version):
         raise ProtocolError(ErrorCode.PRECONDITION_FAILED)
     return _shown(_organisation(organisation, deps))
@@ -117,7 +118,7 @@ def set_visibility(
     body: ChangeVisibility,
     version: int | None,
     *,
-    now_ms: int,
+    now: Instant,
     deps: PlaceDependencies,
 ) -> Visibility:
     """Change the visibility of fields. Raises ProtocolError not_found, precondition_failed."""
@@ -125,7 +126,7 @@ def set_visibility(
     right = require(caller, Permission.VISIBILITY, "act", place, deps.organisations)
     old = _organisation(organisation, deps).policy
     changes = {str(field): {"old": old[field], "new": audience} for field, audience in body.audiences.items()}
-    store = _recorded(deps, caller, right, place, action="organisation.visibility", now_ms=now_ms, details=changes)
+    store = _recorded(deps, caller, right, place, action="organisation.visibility", now=now, details=changes)
     if not store.set_audiences(organisation, body.audiences, version=version):
         raise ProtocolError(ErrorCode.PRECONDITION_FAILED)
     return _visibility(_organisation(organisation, deps))
@@ -158,24 +159,24 @@ def read_unit(caller: Caller, place: Place, *, deps: PlaceDependencies) -> Admin
     return _shown_unit(Standing(tree.units[place.unit], tree.level(place.unit)))
 
 
-def create_unit(caller: Caller, body: NewUnit, *, now_ms: int, deps: PlaceDependencies) -> AdminUnit:
+def create_unit(caller: Caller, body: NewUnit, *, now: Instant, deps: PlaceDependencies) -> AdminUnit:
     """Create a unit.
 
     Raises ProtocolError not_found, rate_limited, too_many_units, unit_too_deep, unit_name_taken, unavailable.
     """
     parent = body.parent or UnitId(body.organisation)
     right = require(caller, Permission.UNITS, "act", Place(body.organisation, parent), deps.organisations)
-    _enforce(caller, now_ms, deps)
+    _enforce(caller, now, deps)
     place = Place(body.organisation, new_unit_id())
     details = {"name": body.name, "kind": body.kind, "parent": id_text(parent)}
-    store = _recorded(deps, caller, right, place, action="unit.create", now_ms=now_ms, details=details)
+    store = _recorded(deps, caller, right, place, action="unit.create", now=now, details=details)
     organisations.create_unit(
         body.organisation,
         body.name,
         body.kind,
         parent,
         id=place.unit,
-        now_seconds=now_ms // 1000,
+        now_seconds=now.seconds,
         store=store,
         may=_may(caller, parent),
     )
@@ -183,7 +184,7 @@ def create_unit(caller: Caller, body: NewUnit, *, now_ms: int, deps: PlaceDepend
 
 
 def change_unit(
-    caller: Caller, place: Place, body: ChangeUnit, version: int | None, *, now_ms: int, deps: PlaceDependencies
+    caller: Caller, place: Place, body: ChangeUnit, version: int | None, *, now: Instant, deps: PlaceDependencies
 ) -> AdminUnit:
     """Rename a unit, or move it with everything below it. A move needs the right at the new place too.
 
@@ -191,7 +192,7 @@ def change_unit(
     unavailable.
     """
     right = require(caller, Permission.UNITS, "act", place, deps.organisations)
-    _enforce(caller, now_ms, deps)
+    _enforce(caller, now, deps)
     old = _tree(place, deps).units[place.unit]
     if version is not None and old.version != version:
         raise ProtocolError(ErrorCode.PRECONDITION_FAILED)
@@ -200,25 +201,25 @@ def change_unit(
     if parent is None and body.name is None:
         return _unit(place, deps)
     if parent is None:
-        store = _recorded(deps, caller, right, place, action="unit.rename", now_ms=now_ms, details=changes)
+        store = _recorded(deps, caller, right, place, action="unit.rename", now=now, details=changes)
         name, may = body.name or old.name, _may(caller, place.unit)
         organisations.rename(place.organisation, place.unit, name, version=version, store=store, may=may)
         return _unit(place, deps)
     require(caller, Permission.UNITS, "act", Place(place.organisation, parent), deps.organisations)
     changes["parent"] = {"old": id_text(old.parent) if old.parent else None, "new": id_text(parent)}
-    store = _recorded(deps, caller, right, place, action="unit.move", now_ms=now_ms, details=changes)
+    store = _recorded(deps, caller, right, place, action="unit.move", now=now, details=changes)
     may = _may(caller, place.unit, parent)
     organisations.move(place.organisation, place.unit, parent, name=body.name, version=version, store=store, may=may)
     return _unit(place, deps)
 
 
-def remove_unit(caller: Caller, place: Place, version: int | None, *, now_ms: int, deps: PlaceDependencies) -> None:
+def remove_unit(caller: Caller, place: Place, version: int | None, *, now: Instant, deps: PlaceDependencies) -> None:
     """Remove an empty unit, in which nobody has a role.
 
     Raises ProtocolError not_found, rate_limited, precondition_failed, unit_not_empty, invalid_request, unavailable.
     """
     right = require(caller, Permission.UNITS, "act", place, deps.organisations)
-    _enforce(caller, now_ms, deps)
+    _enforce(caller, now, deps)
     old = _tree(place, deps).units[place.unit]
     if version is not None and old.version != version:
         raise ProtocolError(ErrorCode.PRECONDITION_FAILED)
@@ -226,7 +227,7 @@ def remove_unit(caller: Caller, place: Place, version: int | None, *, now_ms: in
     if held and not place.is_root:
         raise ProtocolError(ErrorCode.UNIT_NOT_EMPTY)
     details = {"name": old.name, "parent": id_text(old.parent) if old.parent else None}
-    store = _recorded(deps, caller, right, place, action="unit.remove", now_ms=now_ms, details=details)
+    store = _recorded(deps, caller, right, place, action="unit.remove", now=now, details=details)
     organisations.remove(place.organisation, place.unit, version=version, store=store, may=_may(caller, place.unit))
 
 
@@ -240,9 +241,9 @@ def _may(caller: Caller, *units: UnitId) -> May:
     return ask
 
 
-def _enforce(caller: Caller, now_ms: int, deps: PlaceDependencies) -> None:
+def _enforce(caller: Caller, now: Instant, deps: PlaceDependencies) -> None:
     """Take one change of units from the caller's bucket. Raises ProtocolError rate_limited, unavailable."""
-    enforce(deps.limits, Limit.UNIT_CHANGES, f"administrator:{administrator_text(caller.id)}", now_ms=now_ms)
+    enforce(deps.limits, Limit.UNIT_CHANGES, f"administrator:{administrator_text(caller.id)}", now=now)
 
 
 def _recorded(
@@ -252,7 +253,7 @@ def _recorded(
     place: Place,
     *,
     action: str,
-    now_ms: int,
+    now: Instant,
     details: Mapping[str, Any],
 ) -> OrganisationStore:
     """Return the store, whose writes get an audit entry and are made only while the caller has the right."""
@@ -265,7 +266,7 @@ def _recorded(
         subject=id_text(place.unit),
         details=details,
     )
-    return replace(deps.organisations, writer=deps.by_right(act, right, now_ms=now_ms))
+    return replace(deps.organisations, writer=deps.by_right(act, right, now=now))
 
 
 def _organisation(organisation: OrganisationId, deps: PlaceDependencies) -> Organisation:

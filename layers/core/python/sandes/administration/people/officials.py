@@ -25,6 +25,7 @@ from sandes.model.administrator import Assignment, Caller, Place
 from sandes.model.audit import Act
 from sandes.model.device import Account
 from sandes.model.ids import AccountId, UnitId, account_text, administrator_text, id_text
+from sandes.model.instant import Instant
 from sandes.model.profile import Audience, Field
 from sandes.model.suspension import Suspension
 from sandes.model.verification import Official, Verification
@@ -67,13 +68,13 @@ class PeopleDependencies:
         what: Act,
         right: Assignment,
         *,
-        now_ms: int,
+        now: Instant,
         beside: Sequence[Operation] = (),
         otherwise: ErrorCode = ErrorCode.NOT_FOUND,
     ) -> Writer:
         """Return a writer that also writes an audit entry of the act, like `Acts.by_right`."""
         acts = Acts(self.recorder, AdministratorStore(self.organisations.client, self.organisations.table))
-        return acts.by_right(what, right, now_ms=now_ms, beside=beside, otherwise=otherwise)
+        return acts.by_right(what, right, now=now, beside=beside, otherwise=otherwise)
 
     def writing(self, writer: Writer) -> VerificationDependencies:
         """Return the dependencies for verifications whose store writes with `writer`."""
@@ -81,7 +82,7 @@ class PeopleDependencies:
 
 
 def page(
-    caller: Caller, place: Place, *, after: str | None, limit: int, now_ms: int, deps: PeopleDependencies
+    caller: Caller, place: Place, *, after: str | None, limit: int, now: Instant, deps: PeopleDependencies
 ) -> OfficialPage:
     """List the officials of the unit and of those below it, by unit.
 
@@ -98,12 +99,12 @@ def page(
     walk = Walk(place, tree, deps.organisations, page=limit)
     found, goes_on = by_unit(walk, rows, holds=lambda one: one.officials > 0, after=start, limit=limit)
     return OfficialPage(
-        people=[_entry(one) for one in found if one.expires_at > now_ms // 1000],
+        people=[_entry(one) for one in found if one.expires_at > now.seconds],
         cursor=cursor(goes_on, owner=caller.id, of=name, pepper=deps.pepper) if goes_on else None,
     )
 
 
-def read(caller: Caller, id: AccountId, *, now_ms: int, deps: PeopleDependencies) -> AdminPerson:
+def read(caller: Caller, id: AccountId, *, now: Instant, deps: PeopleDependencies) -> AdminPerson:
     """Return a person whom an organisation verifies, has verified or is asked to verify, if the caller may know.
 
     It takes the same reads for everybody, and without such an account. Raises ProtocolError not_found.
@@ -111,15 +112,15 @@ def read(caller: Caller, id: AccountId, *, now_ms: int, deps: PeopleDependencies
     sees = _sight(caller, deps.organisations)
     account = deps.verifications.directory.account(id)
     verification = deps.verifications.store.read(id)
-    requests = deps.requests.of_account(id, now_seconds=now_ms // 1000)
+    requests = deps.requests.of_account(id, now_seconds=now.seconds)
     if account is None:
         raise ProtocolError(ErrorCode.NOT_FOUND)
     if verification and sees(place_of(verification)):
-        return shown(account, verification, now_seconds=now_ms // 1000)
+        return shown(account, verification, now_seconds=now.seconds)
     for request in requests:
-        open_yet = request.state(account, now_seconds=now_ms // 1000) == "open"
+        open_yet = request.state(account, now_seconds=now.seconds) == "open"
         if open_yet and sees(Place(request.organisation, request.unit)):
-            return shown(account, None, now_seconds=now_ms // 1000)
+            return shown(account, None, now_seconds=now.seconds)
     raise ProtocolError(ErrorCode.NOT_FOUND)
 
 
@@ -136,7 +137,7 @@ def _sight(caller: Caller, organisations: OrganisationStore) -> Callable[[Place]
     return sees
 
 
-def find(caller: Caller, body: FindPerson, *, now_ms: int, deps: PeopleDependencies) -> FoundPerson:
+def find(caller: Caller, body: FindPerson, *, now: Instant, deps: PeopleDependencies) -> FoundPerson:
     """Find the account of a number, for callers who may verify its holder.
 
     Each look-up is recorded without the number, also if it finds nobody. Raises ProtocolError not_found, invalid_phone,
@@ -146,33 +147,33 @@ def find(caller: Caller, body: FindPerson, *, now_ms: int, deps: PeopleDependenc
     place = Place(of, body.unit) if body.unit else Place.root(of)
     tree = deps.organisations.paths(of, [place.unit])
     right = require_in(caller, Permission.PEOPLE, "act", place.unit, tree)  # a look-up is recorded in an existing unit
-    _limit_lookups(caller, now_ms, deps)
+    _limit_lookups(caller, now, deps)
     try:
         account = find_account(Who(phone=body.phone), deps.verifications)
     except ProtocolError as refusal:
-        _record_lookup(caller, right, place, refusal, now_ms=now_ms, deps=deps)
+        _record_lookup(caller, right, place, refusal, now=now, deps=deps)
         raise
-    deps.recorder.record(act(caller, right, "person.find", place, account_text(account.id)), now_ms=now_ms)
-    standing = account.standing_at(now_ms // 1000)
+    deps.recorder.record(act(caller, right, "person.find", place, account_text(account.id)), now=now)
+    standing = account.standing_at(now.seconds)
     if standing is None:
         return FoundPerson(account=account.id, state="none")
     return FoundPerson(account=account.id, state="here" if standing.organisation == of else "elsewhere")
 
 
-def _limit_lookups(caller: Caller, now_ms: int, deps: PeopleDependencies) -> None:
-    enforce(deps.limits, Limit.ADMIN_LOOKUPS, f"administrator:{administrator_text(caller.id)}", now_ms=now_ms)
+def _limit_lookups(caller: Caller, now: Instant, deps: PeopleDependencies) -> None:
+    enforce(deps.limits, Limit.ADMIN_LOOKUPS, f"administrator:{administrator_text(caller.id)}", now=now)
 
 
 def _record_lookup(
-    caller: Caller, right: Assignment, place: Place, refusal: ProtocolError, *, now_ms: int, deps: PeopleDependencies
+    caller: Caller, right: Assignment, place: Place, refusal: ProtocolError, *, now: Instant, deps: PeopleDependencies
 ) -> None:
     """Record a look-up that found nobody, unless the text is no number: that answer reveals nothing."""
     if refusal.code is not ErrorCode.INVALID_PHONE:
         did = act(caller, right, "person.find", place, None, refused=refusal.code.value)
-        deps.recorder.record(did, now_ms=now_ms)
+        deps.recorder.record(did, now=now)
 
 
-def verify(caller: Caller, body: VerifyPerson, *, now_ms: int, deps: PeopleDependencies) -> AdminPerson:
+def verify(caller: Caller, body: VerifyPerson, *, now: Instant, deps: PeopleDependencies) -> AdminPerson:
     """Verify a person, or renew or change their verification. A change of unit needs the right in both units.
 
     A number makes it a look-up too, which is counted and, if it finds nobody, recorded. Raises ProtocolError not_found,
@@ -183,19 +184,19 @@ def verify(caller: Caller, body: VerifyPerson, *, now_ms: int, deps: PeopleDepen
     right = require(caller, Permission.PEOPLE, "act", place, deps.organisations)
     terms = Terms(of, place.unit, body.name, body.post, body.email, body.listed, int(body.expires_at.timestamp()))
     who = Who(account=body.account, phone=body.phone)
-    check_terms(terms, now_seconds=now_ms // 1000, deps=deps.verifications)
+    check_terms(terms, now_seconds=now.seconds, deps=deps.verifications)
     if body.phone is not None:
-        _limit_lookups(caller, now_ms, deps)
+        _limit_lookups(caller, now, deps)
 
     def attempt() -> AdminPerson:
         account = find_account(who, deps.verifications)
-        return vouch(caller, right, "person.verify", account, terms, now_ms=now_ms, deps=deps)
+        return vouch(caller, right, "person.verify", account, terms, now=now, deps=deps)
 
     try:
         return decided(attempt)
     except ProtocolError as refusal:
         if body.phone is not None:
-            _record_lookup(caller, right, place, refusal, now_ms=now_ms, deps=deps)
+            _record_lookup(caller, right, place, refusal, now=now, deps=deps)
         raise
 
 
@@ -209,7 +210,7 @@ def vouch(
     case: str | None = None,
     asked: bool = False,
     deciding: Sequence[Operation] = (),
-    now_ms: int,
+    now: Instant,
     deps: PeopleDependencies,
 ) -> AdminPerson:
     """Verify an account by the caller's `right`, with an audit entry that names the `case`.
@@ -218,7 +219,7 @@ def vouch(
     VerificationRaced, ProtocolError like `verify`, and request_state if the request was decided before.
     """
     previous = deps.verifications.store.read(account.id)
-    renews = previous is not None and previous.in_force(now_ms // 1000)
+    renews = previous is not None and previous.in_force(now.seconds)
     if previous and renews and previous.organisation == terms.organisation and previous.unit != terms.unit:
         require(caller, Permission.PEOPLE, "act", place_of(previous), deps.organisations)
     place = Place(terms.organisation, terms.unit)
@@ -237,14 +238,12 @@ def vouch(
         terms,
         previous,
         asked=asked,
-        now_seconds=now_ms // 1000,
+        now_seconds=now.seconds,
         deps=deps.writing(
-            deps.by_right(
-                replace(did, case=case), right, now_ms=now_ms, beside=deciding, otherwise=ErrorCode.REQUEST_STATE
-            )
+            deps.by_right(replace(did, case=case), right, now=now, beside=deciding, otherwise=ErrorCode.REQUEST_STATE)
         ),
     )
-    return shown(account, made, now_seconds=now_ms // 1000)
+    return shown(account, made, now_seconds=now.seconds)
 
 
 def changes(previous: Verification | None, terms: Terms) -> dict[str, object]:
@@ -270,7 +269,7 @@ def change(
     body: ChangePerson,
     *,
     version: int | None,
-    now_ms: int,
+    now: Instant,
     deps: PeopleDependencies,
 ) -> AdminPerson:
     """Change a verification, only at this `version` if it is set.
@@ -279,7 +278,7 @@ def change(
     """
 
     def attempt() -> AdminPerson:
-        account, verification, right = in_force(caller, id, Permission.PEOPLE, now_ms=now_ms, deps=deps)
+        account, verification, right = in_force(caller, id, Permission.PEOPLE, now=now, deps=deps)
         check_version(verification, version)
         terms = replace(
             terms_of(verification),
@@ -289,40 +288,40 @@ def change(
             listed=verification.listed if body.listed is None else body.listed,
             expires_at=verification.expires_at if body.expires_at is None else int(body.expires_at.timestamp()),
         )
-        return vouch(caller, right, "person.change", account, terms, now_ms=now_ms, deps=deps)
+        return vouch(caller, right, "person.change", account, terms, now=now, deps=deps)
 
     return decided(attempt)
 
 
-def transfer(caller: Caller, id: AccountId, unit: UnitId, *, now_ms: int, deps: PeopleDependencies) -> AdminPerson:
+def transfer(caller: Caller, id: AccountId, unit: UnitId, *, now: Instant, deps: PeopleDependencies) -> AdminPerson:
     """Move a person to another unit of the organisation, with the right in both units.
 
     Raises ProtocolError not_found, unavailable.
     """
 
     def attempt() -> AdminPerson:
-        account, verification, _ = in_force(caller, id, Permission.PEOPLE, now_ms=now_ms, deps=deps)
+        account, verification, _ = in_force(caller, id, Permission.PEOPLE, now=now, deps=deps)
         to = Place(verification.organisation, unit)
         right = require(caller, Permission.PEOPLE, "act", to, deps.organisations)
         terms = replace(terms_of(verification), unit=unit)
-        return vouch(caller, right, "person.transfer", account, terms, now_ms=now_ms, deps=deps)
+        return vouch(caller, right, "person.transfer", account, terms, now=now, deps=deps)
 
     return decided(attempt)
 
 
-def revoke(caller: Caller, id: AccountId, reason: str, *, now_ms: int, deps: PeopleDependencies) -> AdminPerson:
+def revoke(caller: Caller, id: AccountId, reason: str, *, now: Instant, deps: PeopleDependencies) -> AdminPerson:
     """End a verification. Repeating it does nothing more. Raises ProtocolError not_found, unavailable."""
 
     def attempt() -> AdminPerson:
         account, verification, right = verified(caller, id, Permission.PEOPLE, deps=deps)
         if verification.ended == "revoked":
-            return shown(account, verification, now_seconds=now_ms // 1000)
-        if not verification.in_force(now_ms // 1000):
+            return shown(account, verification, now_seconds=now.seconds)
+        if not verification.in_force(now.seconds):
             raise missing("/account", "verification in force")
         did = act(caller, right, "person.revoke", place_of(verification), account_text(id), reason=reason)
-        store = deps.writing(deps.by_right(did, right, now_ms=now_ms)).store
-        store.end(verification, "revoked", reason=reason, now_seconds=now_ms // 1000)
-        return shown(account, store.read(id), now_seconds=now_ms // 1000)
+        store = deps.writing(deps.by_right(did, right, now=now)).store
+        store.end(verification, "revoked", reason=reason, now_seconds=now.seconds)
+        return shown(account, store.read(id), now_seconds=now.seconds)
 
     return decided(attempt)
 
@@ -333,7 +332,7 @@ def hide(
     body: HidePerson,
     *,
     version: int | None,
-    now_ms: int,
+    now: Instant,
     deps: PeopleDependencies,
 ) -> AdminPerson:
     """Show fields of one person to fewer people than the organisation's setting for everybody.
@@ -342,14 +341,14 @@ def hide(
     """
 
     def attempt() -> AdminPerson:
-        account, verification, right = in_force(caller, id, Permission.VISIBILITY, now_ms=now_ms, deps=deps)
+        account, verification, right = in_force(caller, id, Permission.VISIBILITY, now=now, deps=deps)
         check_version(verification, version)
         hidden = _hidden(verification.hidden, body.fields)
         did = act(caller, right, "person.hide", place_of(verification), account_text(id), fields=dict(body.fields))
-        store = deps.writing(deps.by_right(did, right, now_ms=now_ms)).store
+        store = deps.writing(deps.by_right(did, right, now=now)).store
         store.hide(verification, hidden)
         changed = replace(verification, hidden=hidden, version=verification.version + 1)
-        return shown(account, changed, now_seconds=now_ms // 1000)
+        return shown(account, changed, now_seconds=now.seconds)
 
     return decided(attempt)
 
@@ -373,11 +372,11 @@ def verified(
 
 
 def in_force(
-    caller: Caller, id: AccountId, permission: Permission, *, now_ms: int, deps: PeopleDependencies
+    caller: Caller, id: AccountId, permission: Permission, *, now: Instant, deps: PeopleDependencies
 ) -> tuple[Account, Verification, Assignment]:
     """Return the same as `verified`, for a verification in force. Raises ProtocolError not_found."""
     account, verification, right = verified(caller, id, permission, deps=deps)
-    if not verification.in_force(now_ms // 1000):
+    if not verification.in_force(now.seconds):
         raise missing("/account", "verification in force")
     return account, verification, right
 

@@ -16,6 +16,7 @@ from sandes.administration.recorder import act
 from sandes.model.administrator import PLATFORM, Assignment, Caller, Place
 from sandes.model.device import Account
 from sandes.model.ids import AccountId, ConnectionId, account_text
+from sandes.model.instant import Instant
 from sandes.model.suspension import Suspension
 from sandes.model.verification import Verification
 from sandes.ports.notices import DeviceChanges
@@ -36,7 +37,7 @@ class SuspensionDependencies:
 
 
 def suspend(
-    caller: Caller, id: AccountId, reason: str, *, now_ms: int, deps: SuspensionDependencies
+    caller: Caller, id: AccountId, reason: str, *, now: Instant, deps: SuspensionDependencies
 ) -> SuspensionState:
     """Suspend an account. From then on its tokens are refused, its sockets are closed, and messages to it wait.
 
@@ -45,14 +46,14 @@ def suspend(
     """
 
     def attempt() -> Account:
-        account, verification, place, right = _subject(caller, id, now_ms, deps)
+        account, verification, place, right = _subject(caller, id, now, deps)
         if account.suspension:
-            if _may_resume(caller, account.suspension, verification, now_ms, deps) is None:
+            if _may_resume(caller, account.suspension, verification, now, deps) is None:
                 raise ProtocolError(ErrorCode.ALREADY_SUSPENDED)
             return account
-        suspension = Suspension(place.organisation, place.unit, now_ms // 1000, reason)
+        suspension = Suspension(place.organisation, place.unit, now.seconds, reason)
         did = act(caller, right, "person.suspend", place, account_text(id), reason=reason)
-        writer = deps.people.by_right(did, right, now_ms=now_ms)
+        writer = deps.people.by_right(did, right, now=now)
         unchanged = deps.people.verifications.store.unchanged(id, verification)
         try:
             replace(deps.suspensions, writer=writer).suspend(id, suspension, beside=[unchanged])
@@ -61,11 +62,11 @@ def suspend(
         return replace(account, suspension=suspension)
 
     account = decided(attempt)
-    _close(id, Error(code=ErrorCode.SUSPENDED, message=ErrorCode.SUSPENDED.text), now_ms, deps)
+    _close(id, Error(code=ErrorCode.SUSPENDED, message=ErrorCode.SUSPENDED.text), now, deps)
     return SuspensionState(account=id, suspended=suspension_shown(account.suspension))
 
 
-def resume(caller: Caller, id: AccountId, *, now_ms: int, deps: SuspensionDependencies) -> SuspensionState:
+def resume(caller: Caller, id: AccountId, *, now: Instant, deps: SuspensionDependencies) -> SuspensionState:
     """End a suspension, at the place that made it.
 
     The platform may also end one whose organisation no longer verifies the account. Repeating it does nothing more.
@@ -75,16 +76,16 @@ def resume(caller: Caller, id: AccountId, *, now_ms: int, deps: SuspensionDepend
     def attempt() -> None:
         account = deps.people.verifications.directory.account(id)
         if account is None or account.suspension is None:
-            _standing(caller, id, now_ms, deps)
+            _standing(caller, id, now, deps)
             return
         verification = deps.people.verifications.store.read(id)
-        found = _may_resume(caller, account.suspension, verification, now_ms, deps)
+        found = _may_resume(caller, account.suspension, verification, now, deps)
         if found is None:
             raise ProtocolError(ErrorCode.NOT_FOUND)
         right, place = found
         unchanged = deps.people.verifications.store.unchanged(id, verification)
         did = act(caller, right, "person.resume", place, account_text(id))
-        writer = deps.people.by_right(did, right, now_ms=now_ms)
+        writer = deps.people.by_right(did, right, now=now)
         try:
             replace(deps.suspensions, writer=writer).resume(id, account.suspension, beside=[unchanged])
         except SuspensionRaced:
@@ -94,7 +95,7 @@ def resume(caller: Caller, id: AccountId, *, now_ms: int, deps: SuspensionDepend
     return SuspensionState(account=id)
 
 
-def reset_devices(caller: Caller, id: AccountId, *, now_ms: int, deps: SuspensionDependencies) -> DevicesReset:
+def reset_devices(caller: Caller, id: AccountId, *, now: Instant, deps: SuspensionDependencies) -> DevicesReset:
     """Unlink all devices: nothing more is sealed to them, their tokens and sockets end, and groups are notified.
 
     The number's holder must register again and be verified again. Raises ProtocolError not_found, verified_lately,
@@ -102,18 +103,18 @@ def reset_devices(caller: Caller, id: AccountId, *, now_ms: int, deps: Suspensio
     """
 
     def attempt() -> int:
-        account, verification, place, right = _subject(caller, id, now_ms, deps)
+        account, verification, place, right = _subject(caller, id, now, deps)
         devices = list(account.devices.values())
         did = act(caller, right, "person.reset_devices", place, account_text(id), devices=len(devices))
-        writer = deps.people.by_right(did, right, now_ms=now_ms)
+        writer = deps.people.by_right(did, right, now=now)
         unchanged = deps.people.verifications.store.unchanged(id, verification)
-        connections = _connections(id, now_ms, deps)
+        connections = _connections(id, now, deps)
         try:
             with ExitStack() as told:
                 for device in devices:
-                    told.enter_context(deps.device_changes(device, there=False, now_ms=now_ms))
+                    told.enter_context(deps.device_changes(device, there=False, now=now))
                 replace(deps.suspensions, writer=writer).unlink_all(
-                    account, now_seconds=now_ms // 1000, beside=[unchanged]
+                    account, now_seconds=now.seconds, beside=[unchanged]
                 )
         except SuspensionRaced:
             raise VerificationRaced from None
@@ -125,7 +126,7 @@ def reset_devices(caller: Caller, id: AccountId, *, now_ms: int, deps: Suspensio
 
 
 def _subject(
-    caller: Caller, id: AccountId, now_ms: int, deps: SuspensionDependencies
+    caller: Caller, id: AccountId, now: Instant, deps: SuspensionDependencies
 ) -> tuple[Account, Verification | None, Place, Assignment]:
     """Return the account, its verification, and the place where the caller needs the right.
 
@@ -133,22 +134,22 @@ def _subject(
     requested it or has had time to notice it. Until then the organisation can end it, and the platform can suspend.
     Raises ProtocolError not_found, verified_lately.
     """
-    found = _standing(caller, id, now_ms, deps)
+    found = _standing(caller, id, now, deps)
     _, verification, place, _ = found
-    if verification and place == place_of(verification) and not verification.settled(now_ms // 1000):
+    if verification and place == place_of(verification) and not verification.settled(now.seconds):
         raise ProtocolError(ErrorCode.VERIFIED_LATELY)
     return found
 
 
 def _standing(
-    caller: Caller, id: AccountId, now_ms: int, deps: SuspensionDependencies
+    caller: Caller, id: AccountId, now: Instant, deps: SuspensionDependencies
 ) -> tuple[Account, Verification | None, Place, Assignment]:
     """Return the same as `_subject`, also for a recent verification. Raises ProtocolError not_found."""
     known = deps.people.verifications
     account, verification = known.directory.account(id), known.store.read(id)
     if account is None:
         raise ProtocolError(ErrorCode.NOT_FOUND)
-    stands = verification is not None and verification.in_force(now_ms // 1000)
+    stands = verification is not None and verification.in_force(now.seconds)
     place = place_of(verification) if verification and stands else Place.root(PLATFORM)
     return account, verification, place, require(caller, Permission.SUSPENSION, "act", place, deps.people.organisations)
 
@@ -157,7 +158,7 @@ def _may_resume(
     caller: Caller,
     suspension: Suspension,
     verification: Verification | None,
-    now_ms: int,
+    now: Instant,
     deps: SuspensionDependencies,
 ) -> tuple[Assignment, Place] | None:
     """Return the right to end a suspension, and its place: the unit that made it, or the platform.
@@ -168,7 +169,7 @@ def _may_resume(
     organisations = deps.people.organisations
     stands = (
         verification is not None
-        and verification.in_force(now_ms // 1000)
+        and verification.in_force(now.seconds)
         and verification.organisation == suspension.organisation
         and verification.first_issued_at <= suspension.at
     )
@@ -182,14 +183,14 @@ def _place(suspension: Suspension) -> Place:
     return Place(suspension.organisation, suspension.unit)
 
 
-def _connections(id: AccountId, now_ms: int, deps: SuspensionDependencies) -> list[ConnectionId]:
-    routes = deps.people.verifications.store.routing.read(id, now_seconds=now_ms // 1000)
+def _connections(id: AccountId, now: Instant, deps: SuspensionDependencies) -> list[ConnectionId]:
+    routes = deps.people.verifications.store.routing.read(id, now_seconds=now.seconds)
     return [route.connection for route in routes.devices.values() if route.connection] if routes else []
 
 
-def _close(id: AccountId, last_word: ServerFrame, now_ms: int, deps: SuspensionDependencies) -> None:
+def _close(id: AccountId, last_word: ServerFrame, now: Instant, deps: SuspensionDependencies) -> None:
     """Close the sockets after the write. Later `hello`s are refused, and all earlier ones are found here."""
-    for connection in _connections(id, now_ms, deps):
+    for connection in _connections(id, now, deps):
         _say(connection, last_word, deps)
 
 

@@ -12,6 +12,7 @@ from sandes.administration.scopes import seen_below
 from sandes.cursors import cursor, position
 from sandes.model.administrator import Assignment, Caller, Place
 from sandes.model.ids import RequestId, account_text, base64url_text, id_text
+from sandes.model.instant import Instant
 from sandes.model.verification_request import VerificationRequest
 from sandes.protocol.admin_people_api import AdminPerson, RequestEntry, RequestPage, VerifyRequest
 from sandes.protocol.errors import ErrorCode, ProtocolError
@@ -26,7 +27,7 @@ def page(
     *,
     after: str | None,
     limit: int,
-    now_ms: int,
+    now: Instant,
     deps: PeopleDependencies,
 ) -> RequestPage:
     """List requests to the unit and to those below it, by unit.
@@ -37,9 +38,9 @@ def page(
     name = f"requests {which} {id_text(place.organisation)} {id_text(place.unit)}"
     start = position(after, owner=caller.id, of=name, pepper=deps.pepper) if after else None
     found, goes_on = deps.requests.of_organisation(
-        place.organisation, which, after=start, limit=limit, now_seconds=now_ms // 1000
+        place.organisation, which, after=start, limit=limit, now_seconds=now.seconds
     )
-    now_seconds = now_ms // 1000
+    now_seconds = now.seconds
     inside = seen_below(caller, Permission.PEOPLE, place, [one.unit for one in found], deps.organisations)
     listed = [one for one in found if inside(one.unit)]
     if which == "open":
@@ -50,19 +51,21 @@ def page(
     )
 
 
-def verify(caller: Caller, id: RequestId, body: VerifyRequest, *, now_ms: int, deps: PeopleDependencies) -> AdminPerson:
+def verify(
+    caller: Caller, id: RequestId, body: VerifyRequest, *, now: Instant, deps: PeopleDependencies
+) -> AdminPerson:
     """Verify the person as requested, with the given corrections. Verification and decision are one transaction.
 
     Raises ProtocolError not_found, request_state, and the errors of `vouch`.
     """
 
     def attempt() -> AdminPerson:
-        request, right = _to_decide(caller, id, now_ms // 1000, deps)
+        request, right = _to_decide(caller, id, now.seconds, deps)
         if body.unit and body.unit != request.unit:
             to = Place(request.organisation, body.unit)
             right = require(caller, Permission.PEOPLE, "act", to, deps.organisations)
         account = find_account(Who(account=request.account), deps.verifications)
-        if request.state(account, now_seconds=now_ms // 1000) != "open":
+        if request.state(account, now_seconds=now.seconds) != "open":
             raise ProtocolError(ErrorCode.REQUEST_STATE)
         terms = Terms(
             request.organisation,
@@ -81,23 +84,23 @@ def verify(caller: Caller, id: RequestId, body: VerifyRequest, *, now_ms: int, d
             terms,
             case=base64url_text(id),
             asked=request.source == "device",
-            deciding=deps.requests.deciding(request, "verified", now_seconds=now_ms // 1000),
-            now_ms=now_ms,
+            deciding=deps.requests.deciding(request, "verified", now_seconds=now.seconds),
+            now=now,
             deps=deps,
         )
 
     return decided(attempt)
 
 
-def reject(caller: Caller, id: RequestId, reason: str, *, now_ms: int, deps: PeopleDependencies) -> RequestEntry:
+def reject(caller: Caller, id: RequestId, reason: str, *, now: Instant, deps: PeopleDependencies) -> RequestEntry:
     """Reject a request. The person sees the reason. Raises ProtocolError not_found, request_state."""
-    request, right = _to_decide(caller, id, now_ms // 1000, deps)
-    now_seconds = now_ms // 1000
+    request, right = _to_decide(caller, id, now.seconds, deps)
+    now_seconds = now.seconds
     if request.state(now_seconds=now_seconds) != "open":
         raise ProtocolError(ErrorCode.REQUEST_STATE)
     place = Place(request.organisation, request.unit)
     did = act(caller, right, "request.reject", place, account_text(request.account), reason=reason)
-    write = deps.by_right(replace(did, case=base64url_text(id)), right, now_ms=now_ms)
+    write = deps.by_right(replace(did, case=base64url_text(id)), right, now=now)
     try:
         write(deps.requests.deciding(request, "rejected", now_seconds=now_seconds, reason=reason))
     except ConditionFailed:

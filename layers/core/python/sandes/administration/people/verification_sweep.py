@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from sandes.model.ids import account_text, id_text
+from sandes.model.instant import Instant
 from sandes.model.verification import Ending
 from sandes.ports.queues import Queue
 from sandes.store.verification_endings import SHARDS
@@ -31,7 +32,7 @@ class SweepDependencies:
     any_below: Callable[[int], int] = secrets.randbelow
 
 
-def end_due(*, now_ms: int, deps: SweepDependencies, elapsed: Callable[[], float]) -> int:
+def end_due(*, now: Instant, deps: SweepDependencies, elapsed: Callable[[], float]) -> int:
     """Queue the end of the memberships of everybody whose verification has ended. Return their number.
 
     Each ending stays due until `end_memberships` has ended the last membership, and is queued again every five minutes
@@ -40,11 +41,11 @@ def end_due(*, now_ms: int, deps: SweepDependencies, elapsed: Callable[[], float
     waits for ever behind a busy one. A paused schedule loses nothing.
     """
     began, queued = elapsed(), 0
-    for some in _slices(deps.store.due(now_seconds=now_ms // 1000, first_shard=deps.any_below(SHARDS))):
-        ended = [found for ending in some if (found := _ended(ending, now_ms // 1000, deps))]
+    for some in _slices(deps.store.due(now_seconds=now.seconds, first_shard=deps.any_below(SHARDS))):
+        ended = [found for ending in some if (found := _ended(ending, now.seconds, deps))]
         deps.group_work.send_many([_job(ending) for ending in ended])
         for ending in ended:
-            deps.store.postpone(ending, until=now_ms // 1000 + AGAIN_SECONDS)
+            deps.store.postpone(ending, until=now.seconds + AGAIN_SECONDS)
         queued += len(ended)
         if elapsed() - began > SWEEP_SECONDS:
             break

@@ -22,6 +22,7 @@ from sandes.model.administrator import Administrator, Assignment, Caller, Place,
 from sandes.model.approval import Approval
 from sandes.model.audit import SYSTEM, Act
 from sandes.model.ids import AdministratorId, administrator_text, base64url_text
+from sandes.model.instant import Instant
 from sandes.protocol.admin_access_api import AskForAccessReset
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.protocol.fields import AdministratorField, OrganisationField, UnitField, Wire
@@ -142,7 +143,7 @@ class Resetting(ApprovedOperation[ResetAccess]):
             approval=decision.approval.id,
             requested_by=decision.approval.requested_by,
             approved_by=decision.approver.id,
-            approved_at=decision.now_ms // 1000,
+            approved_at=decision.now.seconds,
         )
         try:
             write([self.resets.putting(begun)], subject=administrator_text(parameters.administrator))
@@ -151,14 +152,14 @@ class Resetting(ApprovedOperation[ResetAccess]):
 
 
 def ask(
-    caller: Caller, id: AdministratorId, body: AskForAccessReset, *, now_ms: int, deps: ApprovalDependencies
+    caller: Caller, id: AdministratorId, body: AskForAccessReset, *, now: Instant, deps: ApprovalDependencies
 ) -> Approval:
     """Request a reset. Raises ProtocolError not_found without the right, and the errors of `Resetting.check`."""
     person, _ = _person(id, deps.administrators)
     wanted = ResetAccess(
         administrator=id, organisation=person.home.organisation, unit=person.home.unit, reason=body.reason
     )
-    return approvals.request(caller, "access.reset", wanted, now_ms=now_ms, deps=deps)
+    return approvals.request(caller, "access.reset", wanted, now=now, deps=deps)
 
 
 def read(caller: Caller, id: AdministratorId, *, deps: AccessDependencies) -> AccessReset:
@@ -170,7 +171,7 @@ def read(caller: Caller, id: AdministratorId, *, deps: AccessDependencies) -> Ac
     return reset
 
 
-def confirm(caller: Caller, id: AdministratorId, *, now_ms: int, deps: AccessDependencies) -> AccessReset:
+def confirm(caller: Caller, id: AdministratorId, *, now: Instant, deps: AccessDependencies) -> AccessReset:
     """End the wait, as a platform administrator who is neither of the two officers nor the person.
 
     Raises ProtocolError not_found, fresh_sign_in_required, own_request, own_access, access_reset_state.
@@ -180,21 +181,21 @@ def confirm(caller: Caller, id: AdministratorId, *, now_ms: int, deps: AccessDep
         raise ProtocolError(ErrorCode.NOT_FOUND)
     among = frozenset((Role.PLATFORM_ADMIN,))
     right = require(caller, Permission.ACCESS, "second", reset.place, deps.organisations, among=among)
-    fresh(caller, now_seconds=now_ms // 1000)
+    fresh(caller, now_seconds=now.seconds)
     if caller.id == id:
         raise ProtocolError(ErrorCode.OWN_ACCESS)
     if caller.id in {reset.requested_by, reset.approved_by}:
         raise ProtocolError(ErrorCode.OWN_REQUEST)
     if not reset.can_be_stopped or reset.confirmed_by:
         raise ProtocolError(ErrorCode.ACCESS_RESET_STATE)
-    now = now_ms // 1000
-    effective_at = None if reset.effective_at is None else min(reset.effective_at, now)
-    moving = deps.resets.moving(reset, due_at=now, confirmed_by=caller.id, effective_at=effective_at)
-    _write(caller, right, "access.confirm", reset, [moving], now_ms=now_ms, deps=deps)
+    now_seconds = now.seconds
+    effective_at = None if reset.effective_at is None else min(reset.effective_at, now_seconds)
+    moving = deps.resets.moving(reset, due_at=now_seconds, confirmed_by=caller.id, effective_at=effective_at)
+    _write(caller, right, "access.confirm", reset, [moving], now=now, deps=deps)
     return deps.resets.read(id) or reset
 
 
-def withdraw(caller: Caller, id: AdministratorId, *, now_ms: int, deps: AccessDependencies) -> None:
+def withdraw(caller: Caller, id: AdministratorId, *, now: Instant, deps: AccessDependencies) -> None:
     """Withdraw a reset, as anybody who may reset access. Raises ProtocolError not_found, access_reset_state."""
     reset = deps.resets.read(id)
     if reset is None:
@@ -202,10 +203,10 @@ def withdraw(caller: Caller, id: AdministratorId, *, now_ms: int, deps: AccessDe
     right = require(caller, Permission.ACCESS, "second", reset.place, deps.organisations)
     if not reset.can_be_stopped:
         raise ProtocolError(ErrorCode.ACCESS_RESET_STATE)
-    _write(caller, right, "access.withdraw", reset, [deps.resets.ending(reset)], now_ms=now_ms, deps=deps)
+    _write(caller, right, "access.withdraw", reset, [deps.resets.ending(reset)], now=now, deps=deps)
 
 
-def object_to(caller: Caller, *, now_ms: int, deps: AccessDependencies) -> None:
+def object_to(caller: Caller, *, now: Instant, deps: AccessDependencies) -> None:
     """Stop the caller's own reset. Do nothing without one. Raises ProtocolError access_reset_state."""
     reset = deps.resets.read(caller.id)
     if reset is None:
@@ -214,19 +215,19 @@ def object_to(caller: Caller, *, now_ms: int, deps: AccessDependencies) -> None:
         raise ProtocolError(ErrorCode.ACCESS_RESET_STATE)
     what = _of(reset, "access.object", administrator_text(caller.id))
     try:
-        deps.recorder.writer(what, now_ms=now_ms)([deps.resets.ending(reset)])
+        deps.recorder.writer(what, now=now)([deps.resets.ending(reset)])
     except ConditionFailed:  # announced, confirmed, withdrawn or begun at the same moment
         raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1) from None
 
 
-def replace_own_authenticator(caller: Caller, *, now_ms: Callable[[], int], deps: AccessDependencies) -> None:
+def replace_own_authenticator(caller: Caller, *, clock: Callable[[], Instant], deps: AccessDependencies) -> None:
     """Remove the caller's own authenticator after a fresh sign-in with it. The next sign-in sets up another one.
 
     The act is recorded before anything is done, and the person gets an e-mail. Afterwards, every token of earlier
     sessions is refused. Raises ProtocolError fresh_sign_in_required.
     """
-    began_ms = now_ms()
-    fresh(caller, now_seconds=began_ms // 1000)
+    began = clock()
+    fresh(caller, now_seconds=began.seconds)
     home, text = caller.administrator.home, administrator_text(caller.id)
     what = Act(
         action="access.authenticator",
@@ -236,26 +237,28 @@ def replace_own_authenticator(caller: Caller, *, now_ms: Callable[[], int], deps
         unit=home.unit,
         subject=text,
     )
-    deps.recorder.record(what, now_ms=began_ms)
+    deps.recorder.record(what, now=began)
     deps.mailer.send(caller.administrator.email, "Your authenticator was removed", CHANGED)
     deps.pool.remove_authenticator(caller.id)
-    deps.administrators.write([_ending_sessions(caller.id, now_ms(), deps)])
+    deps.administrators.write([_ending_sessions(caller.id, clock(), deps)])
 
 
 # The minute job
 
 
-def work(*, now_ms: Callable[[], int], deps: AccessDependencies, elapsed: Callable[[], float], failed: Failed) -> int:
+def work(
+    *, clock: Callable[[], Instant], deps: AccessDependencies, elapsed: Callable[[], float], failed: Failed
+) -> int:
     """Make the next step of each due reset. Return the number of steps.
 
     `failed` is called for a step that fails, which is due again a minute later. The others continue.
     """
     passing: tuple[type[Exception], ...] = (*deps.outages, StoreUnavailable, ProtocolError)
     began, done = elapsed(), 0
-    for page in deps.resets.due(now_seconds=now_ms() // 1000):
+    for page in deps.resets.due(now_seconds=clock().seconds):
         for id in page:
             try:
-                done += _steps(id, now_ms, deps)
+                done += _steps(id, clock, deps)
             except passing as error:
                 failed(error)  # one person's e-mail must not delay the others
             if elapsed() - began > JOB_SECONDS:
@@ -263,7 +266,7 @@ def work(*, now_ms: Callable[[], int], deps: AccessDependencies, elapsed: Callab
     return done
 
 
-def _steps(id: AdministratorId, now_ms: Callable[[], int], deps: AccessDependencies) -> int:
+def _steps(id: AdministratorId, clock: Callable[[], Instant], deps: AccessDependencies) -> int:
     """Make all steps of a reset that are due now. Return their number."""
     done = 0
     for _ in range(_TRIES):
@@ -271,7 +274,7 @@ def _steps(id: AdministratorId, now_ms: Callable[[], int], deps: AccessDependenc
         if reset is None:
             break
         try:
-            if not _step(reset, now_ms, deps):
+            if not _step(reset, clock, deps):
                 break
         except ConditionFailed:  # objected to, withdrawn or confirmed at the same moment: read it again
             continue
@@ -279,37 +282,37 @@ def _steps(id: AdministratorId, now_ms: Callable[[], int], deps: AccessDependenc
     return done
 
 
-def _step(reset: AccessReset, clock: Callable[[], int], deps: AccessDependencies) -> bool:
+def _step(reset: AccessReset, clock: Callable[[], Instant], deps: AccessDependencies) -> bool:
     """Make one step. Return False if it is too early. Raises ConditionFailed."""
-    now_ms, known = clock(), deps.administrators.read(reset.administrator)
-    now = now_ms // 1000
+    now, known = clock(), deps.administrators.read(reset.administrator)
+    now_seconds = now.seconds
     if known is None:
-        _write_by_itself(reset, "access.end", [deps.resets.ending(reset)], now_ms, deps)
+        _write_by_itself(reset, "access.end", [deps.resets.ending(reset)], now, deps)
         return True
     person, _ = known
     if reset.state == "announcing":
-        effective_at = now if reset.confirmed_by else now + OBJECTION_SECONDS
+        effective_at = now_seconds if reset.confirmed_by else now_seconds + OBJECTION_SECONDS
         deps.mailer.send(person.email, "Your access is being reset", ANNOUNCEMENT.format(at=_time(effective_at)))
         moving = deps.resets.moving(reset, due_at=effective_at, state="waiting", effective_at=effective_at)
-        _write_by_itself(reset, "access.announce", [moving], now_ms, deps, effective_at=effective_at)
+        _write_by_itself(reset, "access.announce", [moving], now, deps, effective_at=effective_at)
     elif reset.state == "waiting":
-        if reset.effective_at is None or reset.effective_at > now:
+        if reset.effective_at is None or reset.effective_at > now_seconds:
             return False
-        moving = deps.resets.moving(reset, due_at=now, state="acting")
-        _write_by_itself(reset, "access.replace", [moving], now_ms, deps)
+        moving = deps.resets.moving(reset, due_at=now_seconds, state="acting")
+        _write_by_itself(reset, "access.replace", [moving], now, deps)
     elif reset.state == "acting":
         deps.pool.lock_out(reset.administrator)
-        moving = deps.resets.moving(reset, due_at=now, state="inviting")
+        moving = deps.resets.moving(reset, due_at=now_seconds, state="inviting")
         ended = _ending_sessions(reset.administrator, clock(), deps)  # old credentials are useless now
-        _write_by_itself(reset, "access.locked", [moving, ended], now_ms, deps)
+        _write_by_itself(reset, "access.locked", [moving, ended], now, deps)
     else:
         deps.pool.invite_again(reset.administrator, person.email)
-        _write_by_itself(reset, "access.done", [deps.resets.ending(reset)], now_ms, deps)
+        _write_by_itself(reset, "access.done", [deps.resets.ending(reset)], now, deps)
     return True
 
 
-def _ending_sessions(id: AdministratorId, now_ms: int, deps: AccessDependencies) -> Operation:
-    return deps.administrators.ending_sessions(id, sessions_from=sessions_from(now_ms))
+def _ending_sessions(id: AdministratorId, now: Instant, deps: AccessDependencies) -> Operation:
+    return deps.administrators.ending_sessions(id, sessions_from=sessions_from(now))
 
 
 def _time(seconds: int) -> str:
@@ -333,12 +336,12 @@ def _write_by_itself(
     reset: AccessReset,
     action: str,
     operations: Sequence[Operation],
-    now_ms: int,
+    now: Instant,
     deps: AccessDependencies,
     **details: Any,
 ) -> None:
     """Write a step of the system. Raises ConditionFailed."""
-    deps.recorder.writer(_of(reset, action, SYSTEM, **details), now_ms=now_ms)(operations)
+    deps.recorder.writer(_of(reset, action, SYSTEM, **details), now=now)(operations)
 
 
 def _write(
@@ -348,12 +351,12 @@ def _write(
     reset: AccessReset,
     operations: Sequence[Operation],
     *,
-    now_ms: int,
+    now: Instant,
     deps: AccessDependencies,
 ) -> None:
     what = act(caller, right, action, reset.place, administrator_text(reset.administrator))
     try:
-        deps.by_right(what, right, now_ms=now_ms)(operations)
+        deps.by_right(what, right, now=now)(operations)
     except ConditionFailed:  # changed at the same moment
         raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1) from None
 

@@ -19,6 +19,7 @@ from sandes.model.administrator import Assignment, AssignmentKey, Caller, Place,
 from sandes.model.approval import Approval
 from sandes.model.audit import Act
 from sandes.model.ids import UnitId, administrator_text, id_text
+from sandes.model.instant import Instant
 from sandes.model.organisation import Organisation
 from sandes.protocol.admin_roles_api import NewAssignment, NewPerson, RoleField
 from sandes.protocol.errors import ErrorCode, ProtocolError, invalid, missing
@@ -168,7 +169,7 @@ class AssignmentDependencies(Acts):
     pepper: Pepper
 
 
-def ask_to_grant(caller: Caller, body: NewAssignment, *, now_ms: int, deps: ApprovalDependencies) -> Approval:
+def ask_to_grant(caller: Caller, body: NewAssignment, *, now: Instant, deps: ApprovalDependencies) -> Approval:
     """Request a grant. Raises ProtocolError not_found without the right, and the errors of `Granting.check`."""
     wanted = GrantRole(
         organisation=body.organisation,
@@ -178,7 +179,7 @@ def ask_to_grant(caller: Caller, body: NewAssignment, *, now_ms: int, deps: Appr
         person=body.person,
         expires_at=body.expires_at,
     )
-    return approvals.request(caller, "assignment.grant", wanted, now_ms=now_ms, deps=deps)
+    return approvals.request(caller, "assignment.grant", wanted, now=now, deps=deps)
 
 
 def page(
@@ -210,7 +211,7 @@ def page(
 
 
 def take(
-    caller: Caller, key: AssignmentKey, *, now_ms: int, deps: AssignmentDependencies, asking: ApprovalDependencies
+    caller: Caller, key: AssignmentKey, *, now: Instant, deps: AssignmentDependencies, asking: ApprovalDependencies
 ) -> Approval | None:
     """Take a role away immediately, or request it for roles in TAKEN_BY_TWO and return the approval.
 
@@ -219,7 +220,7 @@ def take(
     require(caller, Permission.ROLES, "second", key.place, deps.organisations)
     right = _granted_by(caller, key.role, key.place, deps.organisations)
     if key.role in TAKEN_BY_TWO:
-        return _ask_to_take(caller, key, now_ms=now_ms, deps=asking)
+        return _ask_to_take(caller, key, now=now, deps=asking)
     found = _held(caller, key, deps.administrators)
     act = Act(
         action="assignment.revoke",
@@ -231,18 +232,18 @@ def take(
         details={"role": key.role.value},
     )
     try:
-        deps.by_right(act, right, now_ms=now_ms)(list(deps.administrators.taking(found)))
+        deps.by_right(act, right, now=now)(list(deps.administrators.taking(found)))
     except ConditionFailed:  # the assignment was removed at the same moment
         raise ProtocolError(ErrorCode.NOT_FOUND) from None
     return None
 
 
-def _ask_to_take(caller: Caller, key: AssignmentKey, *, now_ms: int, deps: ApprovalDependencies) -> Approval:
+def _ask_to_take(caller: Caller, key: AssignmentKey, *, now: Instant, deps: ApprovalDependencies) -> Approval:
     few = key.role is Role.NODAL_OFFICER and deps.administrators.officers(key.place.organisation) <= 2
     wanted = TakeRole(
         organisation=key.place.organisation, unit=key.place.unit, role=key.role, administrator=key.administrator
     )
-    return approvals.request(caller, "officer.take" if few else "assignment.take", wanted, now_ms=now_ms, deps=deps)
+    return approvals.request(caller, "officer.take" if few else "assignment.take", wanted, now=now, deps=deps)
 
 
 def _held(by: Caller, key: AssignmentKey, administrators: AdministratorStore) -> Assignment:

@@ -11,6 +11,7 @@ from sandes.messaging.envelopes import seal_for
 from sandes.model.app import AppSender
 from sandes.model.envelope import Envelope
 from sandes.model.ids import new_message_id
+from sandes.model.instant import Instant
 from sandes.model.otp import Otp
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.store.app_view import Wanted
@@ -20,18 +21,18 @@ from sandes.store.otps import OTP_STATE, read_otp
 _TRIES = 4
 
 
-def cancel(request: AppRequest, id: str, *, now_ms: int, deps: OtpDependencies) -> None:
+def cancel(request: AppRequest, id: str, *, now: Instant, deps: OtpDependencies) -> None:
     """Cancel an OTP: no code of it is accepted any more, and devices mark its message as invalid.
 
     Repeating it is harmless. Raises ProtocolError not_found, code_used, and the errors of `identify`.
     """
-    caller = identify(request, Wanted(otp=id), scope="otp", audience=deps.audience, now_ms=now_ms, view=deps.view)
+    caller = identify(request, Wanted(otp=id), scope="otp", audience=deps.audience, now=now, view=deps.view)
     otp = own_otp(caller)
     for _ in range(_TRIES):
         if otp.state == "cancelled":
             return
         check_pending(otp)
-        voids = void_envelopes(otp, caller.app.sender, Void.CANCELLED, now_ms, deps)
+        voids = void_envelopes(otp, caller.app.sender, Void.CANCELLED, now, deps)
         try:
             deps.view.otps.write([deps.view.otps.cancelling(otp), *(deps.inbox.adding(void) for void in voids)])
         except ConditionFailed as failed:
@@ -39,25 +40,25 @@ def cancel(request: AppRequest, id: str, *, now_ms: int, deps: OtpDependencies) 
                 raise ProtocolError(ErrorCode.NOT_FOUND) from None
             otp = read_otp(stands)
             continue
-        push_voids(voids, otp, now_ms // 1000, deps)
+        push_voids(voids, otp, now.seconds, deps)
         return
     raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1)
 
 
-def void_envelopes(otp: Otp, sender: AppSender, reason: Void, now_ms: int, deps: OtpDependencies) -> list[Envelope]:
+def void_envelopes(otp: Otp, sender: AppSender, reason: Void, now: Instant, deps: OtpDependencies) -> list[Envelope]:
     """Build the `control` envelopes for the devices that hold the code."""
     if otp.targets is None:
         return []
     content = Content(
-        new_message_id(now_ms),
+        new_message_id(now.ms),
         sender,
         None,
         otp.targets.routes.account,
         Kind.CONTROL,
-        now_ms,
+        now.ms,
         void_body((otp.targets.message,), reason),
     )
-    sealing, expires_at = Sealing.by(deps.service_keys, now_ms=now_ms), now_ms // 1000 + KEEP_SECONDS
+    sealing, expires_at = Sealing.by(deps.service_keys, now_ms=now.ms), now.seconds + KEEP_SECONDS
     return [
         seal_for(route, content, expires_at=expires_at, sender_hash=deps.sender_hash, sealing=sealing)
         for route in otp.targets.routes.devices.values()

@@ -19,6 +19,7 @@ from sandes.identity.apps import AppCaller, AppRequest, identify
 from sandes.messaging.envelopes import seal_for
 from sandes.model.envelope import Envelope
 from sandes.model.ids import app_text, new_message_id
+from sandes.model.instant import Instant
 from sandes.model.otp import Otp, OtpTargets, Resent
 from sandes.model.phone import PhoneNumber
 from sandes.model.template import Template
@@ -46,7 +47,7 @@ OTP.
 
 
 def create(
-    request: AppRequest, body: app_api.NewOtp, *, now_ms: int, deps: OtpDependencies
+    request: AppRequest, body: app_api.NewOtp, *, now: Instant, deps: OtpDependencies
 ) -> tuple[app_api.Otp, list[Window]]:
     """Send a code, or answer a repeated request as before. The answer does not depend on who the recipient is.
 
@@ -57,14 +58,14 @@ def create(
     address = read_address(body.to, deps.pepper)
     id = request.request_hash(deps.pepper)
     wanted = Wanted(phone_index=address.index, template=(body.template, body.version), otp=id)
-    caller = identify(request, wanted, scope="otp", audience=deps.audience, now_ms=now_ms, view=deps.view)
-    if before := _first(request, caller, now_ms // 1000, deps):
+    caller = identify(request, wanted, scope="otp", audience=deps.audience, now=now, view=deps.view)
+    if before := _first(request, caller, now.seconds, deps):
         return _repeated(before, request.body_fingerprint(deps.pepper, before.fingerprint), caller), []
     fingerprint = request.body_fingerprint(deps.pepper)
     check_reach(caller, address)
     template = _otp_template(caller.facts.template)
     check_variables(template, body.variables)
-    now_seconds = now_ms // 1000
+    now_seconds = now.seconds
     account = address.account or caller.facts.account
     subject = address.subjects(account)[0]
     private = json.dumps([address.phone, body.variables]).encode()
@@ -103,7 +104,7 @@ def create(
         address=address,
         caller=caller,
         replaces=None,
-        now_ms=now_ms,
+        now=now,
         deps=deps,
     )
     return _repeated(sent, fingerprint, caller), windows
@@ -119,14 +120,14 @@ def _first(request: AppRequest, caller: AppCaller, now_seconds: int, deps: OtpDe
     return caller.facts.otp
 
 
-def resend(request: AppRequest, id: str, *, now_ms: int, deps: OtpDependencies) -> tuple[app_api.Otp, list[Window]]:
+def resend(request: AppRequest, id: str, *, now: Instant, deps: OtpDependencies) -> tuple[app_api.Otp, list[Window]]:
     """Replace the code by a new one with new attempts. Devices mark the message with the old code as invalid.
 
     Raises ProtocolError not_found, code_used, code_cancelled, not_a_guest, resend_too_soon, recipient_limited,
     quota_exceeded, and the errors of `identify`.
     """
-    now_seconds = now_ms // 1000
-    caller = identify(request, Wanted(otp=id), scope="otp", audience=deps.audience, now_ms=now_ms, view=deps.view)
+    now_seconds = now.seconds
+    caller = identify(request, Wanted(otp=id), scope="otp", audience=deps.audience, now=now, view=deps.view)
     old = own_otp(caller)
     by = request.known_as(old.resends, deps.pepper)
     if by in old.resends:
@@ -159,7 +160,7 @@ def resend(request: AppRequest, id: str, *, now_ms: int, deps: OtpDependencies) 
         address=address,
         caller=caller,
         replaces=(old, by),
-        now_ms=now_ms,
+        now=now,
         deps=deps,
     )
     return _resent(sent, sent.resends.get(by) or Resent(sent.sends, sent.code_expires_at, sent.resend_after)), windows
@@ -174,7 +175,7 @@ def _issue(
     address: Address,
     caller: AppCaller,
     replaces: tuple[Otp, str] | None,
-    now_ms: int,
+    now: Instant,
     deps: OtpDependencies,
 ) -> tuple[Otp, list[Window]]:
     """Store a code for every device of its recipient and queue its SMS. Return the stored OTP and the app's quotas.
@@ -183,7 +184,7 @@ def _issue(
     between leaves an orphan that is dropped, but never an OTP without its SMS. The entry has the hash of its code,
     because a request that is tried again makes another code for the same OTP and send.
     """
-    now_seconds = now_ms // 1000
+    now_seconds = now.seconds
     hashed = deps.pepper.code_hash(code=code, challenge=otp.id, subject=otp.subject, purpose=otp.purpose)
     otp = replace(otp, hash=hashed)
     subjects = [] if address.magic else address.subjects(otp.account)
@@ -194,15 +195,15 @@ def _issue(
     envelopes: list[Envelope] = []
     if routes and routes.devices:
         content = Content(
-            new_message_id(now_ms),
+            new_message_id(now.ms),
             caller.app.sender,
             None,
             routes.account,
             Kind.OTP,
-            now_ms,
+            now.ms,
             otp_body(text=text, code=code, expires_at=otp.code_expires_at, purpose=otp.purpose),
         )
-        sealing = Sealing.by(deps.service_keys, now_ms=now_ms)
+        sealing = Sealing.by(deps.service_keys, now_ms=now.ms)
         envelopes = [
             seal_for(route, content, expires_at=otp.code_expires_at, sender_hash=deps.sender_hash, sealing=sealing)
             for route in routes.devices.values()
@@ -211,7 +212,7 @@ def _issue(
         otp = replace(otp, targets=OtpTargets(content.id, routes, ids))
     else:
         otp = replace(otp, targets=None)
-    voids = void_envelopes(replaces[0], caller.app.sender, Void.REPLACED, now_ms, deps) if replaces else []
+    voids = void_envelopes(replaces[0], caller.app.sender, Void.REPLACED, now, deps) if replaces else []
     new_logs = [logged(log, otp.app, now_seconds) for log in logs]
     windows = deps.quotas.take(caller.app, 1, test=caller.key.test, now_seconds=now_seconds)
     if otp.sms and not address.magic:

@@ -7,13 +7,14 @@ from http import HTTPStatus
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.api_gateway import Router
 
+from sandes import runtime
 from sandes.administration.authority import Permission
 from sandes.administration.roles import access_resets
 from sandes.edge.admin.caller import call
 from sandes.edge.admin.params import AdministratorPath
 from sandes.edge.admin.roles_http import shown_approval
 from sandes.edge.admin.routes import ASKING, described
-from sandes.edge.http import no_content, now_milliseconds
+from sandes.edge.http import no_content
 from sandes.edge.paths import administrator_in_path
 from sandes.edge.wiring.administration import wire_access, wire_approvals
 from sandes.model.access_reset import AccessReset
@@ -40,9 +41,9 @@ router = Router()  # type: ignore[no-untyped-call]  # Powertools leaves its anno
     ),
 )
 def ask_for_reset(id: AdministratorPath, body: AskForAccessReset) -> AdminApproval:
-    caller, now_ms = call(router)
+    caller, now = call(router)
     deps, administrator = wire_approvals(), administrator_in_path(id)
-    return shown_approval(access_resets.ask(caller, administrator, body, now_ms=now_ms, deps=deps), now_ms)
+    return shown_approval(access_resets.ask(caller, administrator, body, now=now, deps=deps), now)
 
 
 @router.get(
@@ -67,8 +68,8 @@ def get_reset(id: AdministratorPath) -> AdminAccessReset:
     ),
 )
 def confirm_reset(id: AdministratorPath) -> AdminAccessReset:
-    caller, now_ms = call(router)
-    return _shown(access_resets.confirm(caller, administrator_in_path(id), now_ms=now_ms, deps=wire_access()))
+    caller, now = call(router)
+    return _shown(access_resets.confirm(caller, administrator_in_path(id), now=now, deps=wire_access()))
 
 
 @router.delete(
@@ -82,8 +83,8 @@ def confirm_reset(id: AdministratorPath) -> AdminAccessReset:
     ),
 )
 def withdraw_reset(id: AdministratorPath) -> Response[str]:
-    caller, now_ms = call(router)
-    access_resets.withdraw(caller, administrator_in_path(id), now_ms=now_ms, deps=wire_access())
+    caller, now = call(router)
+    access_resets.withdraw(caller, administrator_in_path(id), now=now, deps=wire_access())
     return no_content()
 
 
@@ -99,8 +100,8 @@ def withdraw_reset(id: AdministratorPath) -> Response[str]:
     ),
 )
 def object_to_reset() -> Response[str]:
-    caller, now_ms = call(router)
-    access_resets.object_to(caller, now_ms=now_ms, deps=wire_access())
+    caller, now = call(router)
+    access_resets.object_to(caller, now=now, deps=wire_access())
     return no_content()
 
 
@@ -117,7 +118,7 @@ def object_to_reset() -> Response[str]:
 )
 def replace_authenticator() -> Response[str]:
     caller, _ = call(router)
-    access_resets.replace_own_authenticator(caller, now_ms=now_milliseconds, deps=wire_access())
+    access_resets.replace_own_authenticator(caller, clock=runtime.now, deps=wire_access())
     return no_content()
 
 

@@ -74,8 +74,8 @@ CHANGED_OR_ASKED: dict[int, OpenAPIResponse] = {
     ),
 )
 def create_app(body: NewApp) -> Response[AdminApp]:
-    caller, now_ms = call(router)
-    made = app_administration.register(caller, body, now_ms=now_ms, deps=wire_app_administration())
+    caller, now = call(router)
+    made = app_administration.register(caller, body, now=now, deps=wire_app_administration())
     return tagged(made, made.version, HTTPStatus.CREATED)
 
 
@@ -118,14 +118,14 @@ def get_app(id: AppPath) -> Response[AdminApp]:
     ),
 )
 def change_app(id: AppPath, body: ChangeApp, if_match: IfMatch = None) -> Response[AdminApp | AdminApproval]:
-    caller, now_ms = call(router)
+    caller, now = call(router)
     version, deps = version_needed(if_match), wire_app_administration()
     changed = app_terms.change(
-        caller, app_in_path(id), body, version=version, now_ms=now_ms, deps=deps, asking=wire_app_approvals()
+        caller, app_in_path(id), body, version=version, now=now, deps=deps, asking=wire_app_approvals()
     )
     if isinstance(changed, AdminApp):
         return tagged(changed, changed.version)
-    return accepted(shown_approval(changed, now_ms))
+    return accepted(shown_approval(changed, now))
 
 
 @router.put(
@@ -138,9 +138,9 @@ def change_app(id: AppPath, body: ChangeApp, if_match: IfMatch = None) -> Respon
     ),
 )
 def put_guests(id: AppPath, body: PutGuests, if_match: IfMatch = None) -> Response[AdminApp]:
-    caller, now_ms = call(router)
+    caller, now = call(router)
     version, deps = version_needed(if_match), wire_app_administration()
-    changed = app_administration.set_guests(caller, app_in_path(id), body, version=version, now_ms=now_ms, deps=deps)
+    changed = app_administration.set_guests(caller, app_in_path(id), body, version=version, now=now, deps=deps)
     return tagged(changed, changed.version)
 
 
@@ -163,9 +163,9 @@ KeyPath = Annotated[
     ),
 )
 def add_key(id: AppPath, body: NewAppKey) -> Response[AdminAppKey]:
-    caller, now_ms = call(router)
+    caller, now = call(router)
     deps = wire_app_administration()
-    return created(app_administration.add_key(caller, app_in_path(id), body, now_ms=now_ms, deps=deps))
+    return created(app_administration.add_key(caller, app_in_path(id), body, now=now, deps=deps))
 
 
 @router.delete(
@@ -174,8 +174,8 @@ def add_key(id: AppPath, body: NewAppKey) -> Response[AdminAppKey]:
     **described("Revoke a key immediately", permission=Permission.APPS, need="act"),
 )
 def revoke_key(id: AppPath, key: KeyPath) -> Response[str]:
-    caller, now_ms = call(router)
-    app_administration.revoke_key(caller, app_in_path(id), key, now_ms=now_ms, deps=wire_app_administration())
+    caller, now = call(router)
+    app_administration.revoke_key(caller, app_in_path(id), key, now=now, deps=wire_app_administration())
     return no_content()
 
 
@@ -193,10 +193,10 @@ def revoke_key(id: AppPath, key: KeyPath) -> Response[str]:
     ),
 )
 def go_live(id: AppPath) -> AdminApproval:
-    caller, now_ms = call(router)
+    caller, now = call(router)
     deps, asking = wire_app_administration().registry, wire_app_approvals()
-    asked = app_terms.ask_to_go_live(caller, app_in_path(id), now_ms=now_ms, deps=deps, asking=asking)
-    return shown_approval(asked, now_ms)
+    asked = app_terms.ask_to_go_live(caller, app_in_path(id), now=now, deps=deps, asking=asking)
+    return shown_approval(asked, now)
 
 
 @router.post(
@@ -210,9 +210,9 @@ def go_live(id: AppPath) -> AdminApproval:
     ),
 )
 def set_quota(id: AppPath, body: AskQuota) -> AdminApproval:
-    caller, now_ms = call(router)
+    caller, now = call(router)
     wanted = Quota(app=app_in_path(id), per_minute=body.per_minute, per_day=body.per_day)
-    return shown_approval(approvals.request(caller, QUOTA, wanted, now_ms=now_ms, deps=wire_app_approvals()), now_ms)
+    return shown_approval(approvals.request(caller, QUOTA, wanted, now=now, deps=wire_app_approvals()), now)
 
 
 @router.post(
@@ -225,9 +225,9 @@ def set_quota(id: AppPath, body: AskQuota) -> AdminApproval:
     ),
 )
 def back_to_trial(id: AppPath, body: BackToTrial) -> Response[AdminApp]:
-    caller, now_ms = call(router)
+    caller, now = call(router)
     deps = wire_app_administration()
-    changed = app_administration.back_to_trial(caller, app_in_path(id), body, now_ms=now_ms, deps=deps)
+    changed = app_administration.back_to_trial(caller, app_in_path(id), body, now=now, deps=deps)
     return tagged(changed, changed.version)
 
 
@@ -257,8 +257,8 @@ def list_webhooks(id: AppPath) -> WebhookList:
     ),
 )
 def create_webhook(id: AppPath, body: NewWebhook) -> Response[Webhook]:
-    caller, now_ms = call(router)
-    return created(app_webhooks.create(caller, app_in_path(id), body, now_ms=now_ms, deps=wire_app_webhooks()))
+    caller, now = call(router)
+    return created(app_webhooks.create(caller, app_in_path(id), body, now=now, deps=wire_app_webhooks()))
 
 
 @router.patch(
@@ -271,8 +271,8 @@ def create_webhook(id: AppPath, body: NewWebhook) -> Response[Webhook]:
     ),
 )
 def change_webhook(id: AppPath, hook: HookPath, body: ChangeWebhook) -> Webhook:
-    caller, now_ms = call(router)
-    return app_webhooks.change(caller, app_in_path(id), hook, body, now_ms=now_ms, deps=wire_app_webhooks())
+    caller, now = call(router)
+    return app_webhooks.change(caller, app_in_path(id), hook, body, now=now, deps=wire_app_webhooks())
 
 
 @router.delete(
@@ -281,8 +281,8 @@ def change_webhook(id: AppPath, hook: HookPath, body: ChangeWebhook) -> Webhook:
     **described("Remove a webhook", permission=Permission.APPS, need="act"),
 )
 def remove_webhook(id: AppPath, hook: HookPath) -> Response[str]:
-    caller, now_ms = call(router)
-    app_webhooks.remove(caller, app_in_path(id), hook, now_ms=now_ms, deps=wire_app_webhooks())
+    caller, now = call(router)
+    app_webhooks.remove(caller, app_in_path(id), hook, now=now, deps=wire_app_webhooks())
     return no_content()
 
 
@@ -303,8 +303,8 @@ TemplatePath = Annotated[str, Path(pattern=r"^[a-z][a-z0-9_-]{0,47}$")]
     ),
 )
 def draft_template(body: TemplateDraft) -> AdminApproval:
-    caller, now_ms = call(router)
-    return shown_approval(approvals.request(caller, APPROVE, body, now_ms=now_ms, deps=wire_app_approvals()), now_ms)
+    caller, now = call(router)
+    return shown_approval(approvals.request(caller, APPROVE, body, now=now, deps=wire_app_approvals()), now)
 
 
 @router.get(

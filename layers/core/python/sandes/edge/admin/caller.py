@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from aws_lambda_powertools.event_handler.api_gateway import BaseRouter
 
+from sandes import runtime
 from sandes.administration.roles.admin_identity import identify
 from sandes.administration.sign_in import Claims, read_claims
-from sandes.edge.http import now_milliseconds
 from sandes.edge.wiring.administration import wire_administrators
 from sandes.model.administrator import Caller
+from sandes.model.instant import Instant
 
 
 def claims(app: BaseRouter) -> Claims:
@@ -20,18 +21,18 @@ def claims(app: BaseRouter) -> Claims:
     return read_claims((authorizer.get("jwt") or {}).get("claims") or {})
 
 
-def call(app: BaseRouter) -> tuple[Caller, int]:
-    """Return the caller with the roles in force, and the time in epoch milliseconds. This takes one query.
+def call(app: BaseRouter) -> tuple[Caller, Instant]:
+    """Return the caller with the roles in force, and the present moment. This takes one query.
 
     Raises ProtocolError token_invalid, also for a session that was ended, or not_found for somebody who never had a
     role.
     """
-    now_ms = now_milliseconds()
+    now = runtime.now()
     signed_in = claims(app)
     caller = identify(
         signed_in.administrator,
         signed_in_at=signed_in.signed_in_at,
-        now_seconds=now_ms // 1000,
+        now_seconds=now.seconds,
         administrators=wire_administrators(),
     )
-    return caller, now_ms
+    return caller, now

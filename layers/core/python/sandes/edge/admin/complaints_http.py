@@ -43,9 +43,9 @@ def list_complaints(
     cursor: CursorQuery = None,
     limit: LimitQuery = DEFAULT_LIMIT,
 ) -> ComplaintPage:
-    caller, now_ms = call(router)
+    caller, now = call(router)
     place, deps = place_asked(caller, organisation, unit), wire_complaints()
-    return complaints.page(caller, place, state, after=cursor, limit=limit, now_ms=now_ms, deps=deps)
+    return complaints.page(caller, place, state, after=cursor, limit=limit, now=now, deps=deps)
 
 
 @router.get(
@@ -53,8 +53,8 @@ def list_complaints(
     **described("Get a complaint with its text", permission=Permission.COMPLAINTS, need="read"),
 )
 def get_complaint(id: ComplaintPath) -> AdminComplaint:
-    caller, now_ms = call(router)
-    return complaints.read(caller, complaint_in_path(id), now_ms=now_ms, deps=wire_complaints())
+    caller, now = call(router)
+    return complaints.read(caller, complaint_in_path(id), now=now, deps=wire_complaints())
 
 
 @router.post(
@@ -67,8 +67,8 @@ def get_complaint(id: ComplaintPath) -> AdminComplaint:
     ),
 )
 def assign_complaint(id: ComplaintPath, body: AssignComplaint) -> AdminComplaint:
-    caller, now_ms = call(router)
-    return complaints.assign(caller, complaint_in_path(id), body.administrator, now_ms=now_ms, deps=wire_complaints())
+    caller, now = call(router)
+    return complaints.assign(caller, complaint_in_path(id), body.administrator, now=now, deps=wire_complaints())
 
 
 @router.post(
@@ -81,5 +81,5 @@ def assign_complaint(id: ComplaintPath, body: AssignComplaint) -> AdminComplaint
     ),
 )
 def resolve_complaint(id: ComplaintPath, body: ResolveComplaint) -> AdminComplaint:
-    caller, now_ms = call(router)
-    return complaints.resolve(caller, complaint_in_path(id), body, now_ms=now_ms, deps=wire_complaints())
+    caller, now = call(router)
+    return complaints.resolve(caller, complaint_in_path(id), body, now=now, deps=wire_complaints())

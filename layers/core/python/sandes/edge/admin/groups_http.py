@@ -47,8 +47,8 @@ GroupPath = Annotated[str, Path(pattern=r"^[a-z2-7]{12}[acegikmoqsuwy246]$")]
     **described("Create an official group", permission=Permission.GROUPS, need="act"),
 )
 def create_official_group(body: NewOfficialGroup) -> Response[OfficialGroup]:
-    caller, now_ms = call(router)
-    made = group_administration.create(caller, body, now_ms=now_ms, deps=wire_group_administration())
+    caller, now = call(router)
+    made = group_administration.create(caller, body, now=now, deps=wire_group_administration())
     return tagged(made, made.version, HTTPStatus.CREATED)
 
 
@@ -95,9 +95,9 @@ def get_official_group(group: GroupPath) -> Response[OfficialGroup]:
 def change_official_group(
     group: GroupPath, body: ChangeOfficialGroup, if_match: IfMatch = None
 ) -> Response[OfficialGroup]:
-    caller, now_ms = call(router)
+    caller, now = call(router)
     id, version, deps = group_in_path(group), version_needed(if_match), wire_group_administration()
-    changed = group_administration.change(caller, id, body, version=version, now_ms=now_ms, deps=deps)
+    changed = group_administration.change(caller, id, body, version=version, now=now, deps=deps)
     return tagged(changed, changed.version)
 
 
@@ -111,9 +111,9 @@ def change_official_group(
     ),
 )
 def put_group_admins(group: GroupPath, body: PutGroupAdmins, if_match: IfMatch = None) -> Response[OfficialGroup]:
-    caller, now_ms = call(router)
+    caller, now = call(router)
     id, version, deps = group_in_path(group), version_meant(if_match), wire_group_administration()
-    changed = group_administration.set_admins(caller, id, body, version=version, now_ms=now_ms, deps=deps)
+    changed = group_administration.set_admins(caller, id, body, version=version, now=now, deps=deps)
     return tagged(changed, changed.version)
 
 
@@ -124,9 +124,9 @@ def put_group_admins(group: GroupPath, body: PutGroupAdmins, if_match: IfMatch =
     ),
 )
 def transfer_group(group: GroupPath, body: TransferOfficialGroup) -> Response[OfficialGroup]:
-    caller, now_ms = call(router)
+    caller, now = call(router)
     deps = wire_group_administration()
-    moved = group_administration.transfer(caller, group_in_path(group), body, now_ms=now_ms, deps=deps)
+    moved = group_administration.transfer(caller, group_in_path(group), body, now=now, deps=deps)
     return tagged(moved, moved.version)
 
 
@@ -136,6 +136,6 @@ def transfer_group(group: GroupPath, body: TransferOfficialGroup) -> Response[Of
     **described("Dissolve a group, also one that an app manages", permission=Permission.GROUPS, need="act"),
 )
 def dissolve_official_group(group: GroupPath) -> Response[str]:
-    caller, now_ms = call(router)
-    group_administration.dissolve(caller, group_in_path(group), now_ms=now_ms, deps=wire_group_administration())
+    caller, now = call(router)
+    group_administration.dissolve(caller, group_in_path(group), now=now, deps=wire_group_administration())
     return no_content()

@@ -31,8 +31,8 @@ ImportPath = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{32}$")]
     **described("Create an import of officials", permission=Permission.PEOPLE, need="act"),
 )
 def create_import(body: NewImport) -> Response[ImportState]:
-    caller, now_ms = call(router)
-    made = imports.create(caller, body, now_ms=now_ms, deps=wire_imports())
+    caller, now = call(router)
+    made = imports.create(caller, body, now=now, deps=wire_imports())
     return Response(status_code=HTTPStatus.CREATED, content_type="application/json", body=made)
 
 
@@ -53,7 +53,7 @@ def list_imports(
     cursor: CursorQuery = None,
     limit: LimitQuery = 50,
 ) -> ImportPage:
-    caller, now_ms = call(router)
+    caller, now = call(router)
     place = place_asked(caller, organisation, unit)
     return imports.page(
         caller,
@@ -61,7 +61,7 @@ def list_imports(
         unit=place.unit if unit else None,
         after=cursor,
         limit=limit,
-        now_ms=now_ms,
+        now=now,
         deps=wire_imports(),
     )
 
@@ -71,8 +71,8 @@ def list_imports(
     **described("Get the progress of an import and its first findings", permission=Permission.PEOPLE, need="read"),
 )
 def get_import(id: ImportPath) -> ImportState:
-    caller, now_ms = call(router)
-    return imports.state(caller, import_in_path(id), now_ms=now_ms, deps=wire_imports())
+    caller, now = call(router)
+    return imports.state(caller, import_in_path(id), now=now, deps=wire_imports())
 
 
 @router.post(
@@ -92,8 +92,8 @@ def get_import(id: ImportPath) -> ImportState:
     ),
 )
 def commit_import(id: ImportPath, body: CommitImport) -> Response[ImportState]:
-    caller, now_ms = call(router)
-    moved = imports.commit(caller, import_in_path(id), body, now_ms=now_ms, deps=wire_imports())
+    caller, now = call(router)
+    moved = imports.commit(caller, import_in_path(id), body, now=now, deps=wire_imports())
     return Response(status_code=HTTPStatus.ACCEPTED, content_type="application/json", body=moved)
 
 
@@ -118,8 +118,8 @@ def import_results(
         Literal["json", "csv"], Query(description="with `csv`, the header Link has the address of the next page")
     ] = "json",
 ) -> Response[ImportResults | str]:
-    caller, now_ms = call(router)
-    page = imports.results(caller, import_in_path(id), after=cursor, limit=limit, now_ms=now_ms, deps=wire_imports())
+    caller, now = call(router)
+    page = imports.results(caller, import_in_path(id), after=cursor, limit=limit, now=now, deps=wire_imports())
     if format == "csv":
         path = f"/admin/v1/imports/{id}/results?format=csv&limit={limit}"
         return csv_page(imports.results_csv(page), path, page.cursor)
@@ -132,6 +132,6 @@ def import_results(
     **described("Cancel an import", permission=Permission.PEOPLE, need="act", refuses=(ErrorCode.IMPORT_STATE,)),
 )
 def cancel_import(id: ImportPath) -> Response[str]:
-    caller, now_ms = call(router)
-    imports.cancel(caller, import_in_path(id), now_ms=now_ms, deps=wire_imports())
+    caller, now = call(router)
+    imports.cancel(caller, import_in_path(id), now=now, deps=wire_imports())
     return no_content()

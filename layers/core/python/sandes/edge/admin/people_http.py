@@ -70,9 +70,9 @@ def list_people(
     cursor: CursorQuery = None,
     limit: LimitQuery = DEFAULT_LIMIT,
 ) -> OfficialPage:
-    caller, now_ms = call(router)
+    caller, now = call(router)
     place = place_asked(caller, organisation, unit)
-    return officials.page(caller, place, after=cursor, limit=limit, now_ms=now_ms, deps=wire_people())
+    return officials.page(caller, place, after=cursor, limit=limit, now=now, deps=wire_people())
 
 
 @router.post(
@@ -85,8 +85,8 @@ def list_people(
     ),
 )
 def verify_person(body: VerifyPerson) -> Response[AdminPerson]:
-    caller, now_ms = call(router)
-    return _person(officials.verify(caller, body, now_ms=now_ms, deps=wire_people()))
+    caller, now = call(router)
+    return _person(officials.verify(caller, body, now=now, deps=wire_people()))
 
 
 @router.post(
@@ -100,8 +100,8 @@ def verify_person(body: VerifyPerson) -> Response[AdminPerson]:
     ),
 )
 def find_person(body: FindPerson) -> FoundPerson:
-    caller, now_ms = call(router)
-    return officials.find(caller, body, now_ms=now_ms, deps=wire_people())
+    caller, now = call(router)
+    return officials.find(caller, body, now=now, deps=wire_people())
 
 
 @router.get(
@@ -109,8 +109,8 @@ def find_person(body: FindPerson) -> FoundPerson:
     **described("Get a person who is or was verified, or has requested it", permission=Permission.PEOPLE, need="read"),
 )
 def get_person(account: AccountPath) -> Response[AdminPerson]:
-    caller, now_ms = call(router)
-    return _person(officials.read(caller, account_in_path(account), now_ms=now_ms, deps=wire_people()))
+    caller, now = call(router)
+    return _person(officials.read(caller, account_in_path(account), now=now, deps=wire_people()))
 
 
 @router.patch(
@@ -123,9 +123,9 @@ def get_person(account: AccountPath) -> Response[AdminPerson]:
     ),
 )
 def change_person(account: AccountPath, body: ChangePerson, if_match: IfMatch = None) -> Response[AdminPerson]:
-    caller, now_ms = call(router)
+    caller, now = call(router)
     id, version = account_in_path(account), version_needed(if_match)
-    return _person(officials.change(caller, id, body, version=version, now_ms=now_ms, deps=wire_people()))
+    return _person(officials.change(caller, id, body, version=version, now=now, deps=wire_people()))
 
 
 @router.patch(
@@ -138,9 +138,9 @@ def change_person(account: AccountPath, body: ChangePerson, if_match: IfMatch = 
     ),
 )
 def hide_person(account: AccountPath, body: HidePerson, if_match: IfMatch = None) -> Response[AdminPerson]:
-    caller, now_ms = call(router)
+    caller, now = call(router)
     id, version = account_in_path(account), version_needed(if_match)
-    return _person(officials.hide(caller, id, body, version=version, now_ms=now_ms, deps=wire_people()))
+    return _person(officials.hide(caller, id, body, version=version, now=now, deps=wire_people()))
 
 
 @router.post(
@@ -153,9 +153,9 @@ def hide_person(account: AccountPath, body: HidePerson, if_match: IfMatch = None
     ),
 )
 def transfer_person(account: AccountPath, body: TransferPerson) -> Response[AdminPerson]:
-    caller, now_ms = call(router)
+    caller, now = call(router)
     id = account_in_path(account)
-    return _person(officials.transfer(caller, id, body.unit, now_ms=now_ms, deps=wire_people()))
+    return _person(officials.transfer(caller, id, body.unit, now=now, deps=wire_people()))
 
 
 @router.post(
@@ -165,9 +165,9 @@ def transfer_person(account: AccountPath, body: TransferPerson) -> Response[Admi
     ),
 )
 def revoke_person(account: AccountPath, body: BecauseOf) -> Response[AdminPerson]:
-    caller, now_ms = call(router)
+    caller, now = call(router)
     id = account_in_path(account)
-    return _person(officials.revoke(caller, id, body.reason, now_ms=now_ms, deps=wire_people()))
+    return _person(officials.revoke(caller, id, body.reason, now=now, deps=wire_people()))
 
 
 @router.post(
@@ -180,8 +180,8 @@ def revoke_person(account: AccountPath, body: BecauseOf) -> Response[AdminPerson
     ),
 )
 def suspend_person(account: AccountPath, body: BecauseOf) -> SuspensionState:
-    caller, now_ms = call(router)
-    return suspension.suspend(caller, account_in_path(account), body.reason, now_ms=now_ms, deps=wire_suspension())
+    caller, now = call(router)
+    return suspension.suspend(caller, account_in_path(account), body.reason, now=now, deps=wire_suspension())
 
 
 @router.post(
@@ -194,8 +194,8 @@ def suspend_person(account: AccountPath, body: BecauseOf) -> SuspensionState:
     ),
 )
 def resume_person(account: AccountPath) -> SuspensionState:
-    caller, now_ms = call(router)
-    return suspension.resume(caller, account_in_path(account), now_ms=now_ms, deps=wire_suspension())
+    caller, now = call(router)
+    return suspension.resume(caller, account_in_path(account), now=now, deps=wire_suspension())
 
 
 @router.post(
@@ -208,8 +208,8 @@ def resume_person(account: AccountPath) -> SuspensionState:
     ),
 )
 def reset_devices(account: AccountPath) -> DevicesReset:
-    caller, now_ms = call(router)
-    return suspension.reset_devices(caller, account_in_path(account), now_ms=now_ms, deps=wire_suspension())
+    caller, now = call(router)
+    return suspension.reset_devices(caller, account_in_path(account), now=now, deps=wire_suspension())
 
 
 @router.get(
@@ -229,9 +229,9 @@ def list_requests(
     cursor: CursorQuery = None,
     limit: LimitQuery = DEFAULT_LIMIT,
 ) -> RequestPage:
-    caller, now_ms = call(router)
+    caller, now = call(router)
     place, deps = place_asked(caller, organisation, unit), wire_people()
-    return verification_requests.page(caller, place, state, after=cursor, limit=limit, now_ms=now_ms, deps=deps)
+    return verification_requests.page(caller, place, state, after=cursor, limit=limit, now=now, deps=deps)
 
 
 @router.post(
@@ -244,8 +244,8 @@ def list_requests(
     ),
 )
 def verify_request(id: RequestPath, body: VerifyRequest) -> Response[AdminPerson]:
-    caller, now_ms = call(router)
-    return _person(verification_requests.verify(caller, request_in_path(id), body, now_ms=now_ms, deps=wire_people()))
+    caller, now = call(router)
+    return _person(verification_requests.verify(caller, request_in_path(id), body, now=now, deps=wire_people()))
 
 
 @router.post(
@@ -258,8 +258,8 @@ def verify_request(id: RequestPath, body: VerifyRequest) -> Response[AdminPerson
     ),
 )
 def reject_request(id: RequestPath, body: BecauseOf) -> RequestEntry:
-    caller, now_ms = call(router)
-    return verification_requests.reject(caller, request_in_path(id), body.reason, now_ms=now_ms, deps=wire_people())
+    caller, now = call(router)
+    return verification_requests.reject(caller, request_in_path(id), body.reason, now=now, deps=wire_people())
 
 
 def _person(person: AdminPerson) -> Response[AdminPerson]:

@@ -82,9 +82,9 @@ def list_organisations(*, cursor: CursorQuery = None, limit: LimitQuery = DEFAUL
     ),
 )
 def ask_for_organisation(body: AskForOrganisation) -> AdminApproval:
-    caller, now_ms = call(router)
-    asked = new_organisations.ask_to_create(caller, body, now_ms=now_ms, deps=wire_approvals())
-    return shown_approval(asked, now_ms)
+    caller, now = call(router)
+    asked = new_organisations.ask_to_create(caller, body, now=now, deps=wire_approvals())
+    return shown_approval(asked, now)
 
 
 @router.post(
@@ -102,10 +102,10 @@ def ask_for_organisation(body: AskForOrganisation) -> AdminApproval:
     ),
 )
 def ask_for_officer(id: OrganisationPath, body: AskForOfficer) -> AdminApproval:
-    caller, now_ms = call(router)
+    caller, now = call(router)
     organisation = organisation_in_path(id)
-    asked = new_organisations.ask_to_appoint(caller, organisation, body, now_ms=now_ms, deps=wire_approvals())
-    return shown_approval(asked, now_ms)
+    asked = new_organisations.ask_to_appoint(caller, organisation, body, now=now, deps=wire_approvals())
+    return shown_approval(asked, now)
 
 
 @router.get(
@@ -132,14 +132,12 @@ def get_organisation(id: OrganisationPath) -> Response[AdminOrganisation]:
 def change_organisation(
     id: OrganisationPath, body: ChangeOrganisation, if_match: IfMatch = None
 ) -> Response[AdminOrganisation | AdminApproval]:
-    caller, now_ms = call(router)
+    caller, now = call(router)
     organisation, version = organisation_in_path(id), version_needed(if_match)
-    changed = places.change(
-        caller, organisation, body, version, now_ms=now_ms, deps=wire_places(), asking=wire_approvals()
-    )
+    changed = places.change(caller, organisation, body, version, now=now, deps=wire_places(), asking=wire_approvals())
     if isinstance(changed, AdminOrganisation):
         return tagged(changed, changed.version)
-    return accepted(shown_approval(changed, now_ms))
+    return accepted(shown_approval(changed, now))
 
 
 @router.get(
@@ -168,9 +166,9 @@ def get_visibility(id: OrganisationPath) -> Response[Visibility]:
     ),
 )
 def change_visibility(id: OrganisationPath, body: ChangeVisibility, if_match: IfMatch = None) -> Response[Visibility]:
-    caller, now_ms = call(router)
+    caller, now = call(router)
     organisation, version = organisation_in_path(id), version_needed(if_match)
-    changed = places.set_visibility(caller, organisation, body, version, now_ms=now_ms, deps=wire_places())
+    changed = places.set_visibility(caller, organisation, body, version, now=now, deps=wire_places())
     return tagged(changed, changed.version)
 
 
@@ -209,8 +207,8 @@ def list_units(
     ),
 )
 def create_unit(body: NewUnit) -> Response[AdminUnit]:
-    caller, now_ms = call(router)
-    made = places.create_unit(caller, body, now_ms=now_ms, deps=wire_places())
+    caller, now = call(router)
+    made = places.create_unit(caller, body, now=now, deps=wire_places())
     return tagged(made, made.version, HTTPStatus.CREATED)
 
 
@@ -239,9 +237,9 @@ def get_unit(id: UnitPath, organisation: OrganisationQuery = None) -> Response[A
 def change_unit(
     id: UnitPath, body: ChangeUnit, organisation: OrganisationQuery = None, if_match: IfMatch = None
 ) -> Response[AdminUnit]:
-    caller, now_ms = call(router)
+    caller, now = call(router)
     place, version = place_asked(caller, organisation, id), version_needed(if_match)
-    changed = places.change_unit(caller, place, body, version, now_ms=now_ms, deps=wire_places())
+    changed = places.change_unit(caller, place, body, version, now=now, deps=wire_places())
     return tagged(changed, changed.version)
 
 
@@ -256,7 +254,7 @@ def change_unit(
     ),
 )
 def remove_unit(id: UnitPath, organisation: OrganisationQuery = None, if_match: IfMatch = None) -> Response[str]:
-    caller, now_ms = call(router)
+    caller, now = call(router)
     place, version = place_asked(caller, organisation, id), version_needed(if_match)
-    places.remove_unit(caller, place, version, now_ms=now_ms, deps=wire_places())
+    places.remove_unit(caller, place, version, now=now, deps=wire_places())
     return no_content()

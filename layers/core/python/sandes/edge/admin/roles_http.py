@@ -30,6 +30,7 @@ from sandes.edge.paths import ONE_FLAG, approval_in_path, assignment_in_path
 from sandes.edge.wiring.administration import wire_approvals, wire_assignments
 from sandes.model.approval import Approval
 from sandes.model.ids import base64url_text
+from sandes.model.instant import Instant
 from sandes.model.organisation import Organisation
 from sandes.protocol.admin_api import utc
 from sandes.protocol.admin_roles_api import (
@@ -70,10 +71,10 @@ def list_assignments(
     cursor: CursorQuery = None,
     limit: LimitQuery = DEFAULT_LIMIT,
 ) -> AdminAssignments:
-    caller, now_ms = call(router)
+    caller, now = call(router)
     place = place_asked(caller, organisation, unit)
     found, organisation_found, more = assignments.page(
-        caller, place, after=cursor, limit=limit, now_seconds=now_ms // 1000, deps=wire_assignments()
+        caller, place, after=cursor, limit=limit, now_seconds=now.seconds, deps=wire_assignments()
     )
     return AdminAssignments(assignments=[_shown(one, organisation_found) for one in found], cursor=more)
 
@@ -93,8 +94,8 @@ def list_assignments(
     ),
 )
 def ask_for_role(body: NewAssignment) -> AdminApproval:
-    caller, now_ms = call(router)
-    return shown_approval(assignments.ask_to_grant(caller, body, now_ms=now_ms, deps=wire_approvals()), now_ms)
+    caller, now = call(router)
+    return shown_approval(assignments.ask_to_grant(caller, body, now=now, deps=wire_approvals()), now)
 
 
 @router.delete(
@@ -119,12 +120,12 @@ def ask_for_role(body: NewAssignment) -> AdminApproval:
     ),
 )
 def take_role(id: AssignmentPath) -> Response[AdminApproval | str]:
-    caller, now_ms = call(router)
+    caller, now = call(router)
     key = assignment_in_path(id)
-    asked = assignments.take(caller, key, now_ms=now_ms, deps=wire_assignments(), asking=wire_approvals())
+    asked = assignments.take(caller, key, now=now, deps=wire_assignments(), asking=wire_approvals())
     if asked is None:
         return Response(status_code=HTTPStatus.NO_CONTENT, content_type="application/json", body="")
-    body = shown_approval(asked, now_ms)
+    body = shown_approval(asked, now)
     return Response(status_code=HTTPStatus.ACCEPTED, content_type="application/json", body=body)
 
 
@@ -145,16 +146,16 @@ def list_approvals(
     cursor: CursorQuery = None,
     limit: LimitQuery = DEFAULT_LIMIT,
 ) -> AdminApprovals:
-    caller, now_ms = call(router)
+    caller, now = call(router)
     deps = wire_approvals()
     if everywhere and organisation is not None:
         raise invalid(ErrorCode.INVALID_REQUEST, "/organisation", "not_with_everywhere")
     if everywhere:
-        found, more = approvals.page_of_platform(caller, after=cursor, limit=limit, now_ms=now_ms, deps=deps)
+        found, more = approvals.page_of_platform(caller, after=cursor, limit=limit, now=now, deps=deps)
     else:
         of = place_asked(caller, organisation, None).organisation
-        found, more = approvals.page(caller, of, after=cursor, limit=limit, now_ms=now_ms, deps=deps)
-    return AdminApprovals(approvals=[shown_approval(one, now_ms) for one in found], cursor=more)
+        found, more = approvals.page(caller, of, after=cursor, limit=limit, now=now, deps=deps)
+    return AdminApprovals(approvals=[shown_approval(one, now) for one in found], cursor=more)
 
 
 @router.get(
@@ -162,11 +163,11 @@ def list_approvals(
     **described("Get an approval", permission=None, need="read", where="approval"),
 )
 def get_approval(id: ApprovalPath) -> AdminApproval:
-    caller, now_ms = call(router)
+    caller, now = call(router)
     deps = wire_approvals()
-    found = approvals.read(caller, approval_in_path(id), now_ms=now_ms, deps=deps)
+    found = approvals.read(caller, approval_in_path(id), now=now, deps=deps)
     warned = lookalike_people.warnings(found, deps.administrators) + mail_domains.warnings(found, deps.administrators)
-    return shown_approval(found, now_ms, warned)
+    return shown_approval(found, now, warned)
 
 
 @router.post(
@@ -185,8 +186,8 @@ def get_approval(id: ApprovalPath) -> AdminApproval:
     ),
 )
 def approve(id: ApprovalPath) -> AdminApproval:
-    caller, now_ms = call(router)
-    return shown_approval(approvals.approve(caller, approval_in_path(id), now_ms=now_ms, deps=wire_approvals()), now_ms)
+    caller, now = call(router)
+    return shown_approval(approvals.approve(caller, approval_in_path(id), now=now, deps=wire_approvals()), now)
 
 
 @router.post(
@@ -200,9 +201,9 @@ def approve(id: ApprovalPath) -> AdminApproval:
     ),
 )
 def reject(id: ApprovalPath, body: RejectApproval) -> AdminApproval:
-    caller, now_ms = call(router)
+    caller, now = call(router)
     approval = approval_in_path(id)
-    return shown_approval(approvals.reject(caller, approval, body.reason, now_ms=now_ms, deps=wire_approvals()), now_ms)
+    return shown_approval(approvals.reject(caller, approval, body.reason, now=now, deps=wire_approvals()), now)
 
 
 @router.delete(
@@ -210,11 +211,11 @@ def reject(id: ApprovalPath, body: RejectApproval) -> AdminApproval:
     **described("Cancel a request of your own", permission=None, where="own", refuses=(ErrorCode.APPROVAL_STATE,)),
 )
 def cancel(id: ApprovalPath) -> AdminApproval:
-    caller, now_ms = call(router)
-    return shown_approval(approvals.cancel(caller, approval_in_path(id), now_ms=now_ms, deps=wire_approvals()), now_ms)
+    caller, now = call(router)
+    return shown_approval(approvals.cancel(caller, approval_in_path(id), now=now, deps=wire_approvals()), now)
 
 
-def shown_approval(approval: Approval, now_ms: int, warned: Sequence[ApprovalWarning] | None = None) -> AdminApproval:
+def shown_approval(approval: Approval, now: Instant, warned: Sequence[ApprovalWarning] | None = None) -> AdminApproval:
     return AdminApproval(
         id=base64url_text(approval.id),
         operation=approval.operation,
@@ -224,7 +225,7 @@ def shown_approval(approval: Approval, now_ms: int, warned: Sequence[ApprovalWar
         requested_by=RequestedBy(administrator=approval.requested_by, name=approval.requester_name),
         requested_at=utc(approval.requested_at),
         expires_at=utc(approval.expires_at),
-        state=approval.state(now_ms // 1000),
+        state=approval.state(now.seconds),
         decided_by=approval.decided_by,
         decided_at=utc(approval.decided_at) if approval.decided_at else None,
         reason=approval.reason,

@@ -51,8 +51,8 @@ def stats(
     cursor: CursorQuery = None,
     limit: LimitQuery = DEFAULT_LIMIT,
 ) -> Statistics:
-    caller, now_ms = call(router)
-    now_seconds, deps = now_ms // 1000, wire_reports()
+    caller, now = call(router)
+    now_seconds, deps = now.seconds, wire_reports()
     over = reports.span(by, seconds_of(since), seconds_of(until), now_seconds=now_seconds)
     if cursor is not None and (app is not None or organisation == id_text(PLATFORM)):  # these have no units
         raise ProtocolError(ErrorCode.INVALID_CURSOR)

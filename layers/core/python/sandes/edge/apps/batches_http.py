@@ -10,9 +10,10 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.api_gateway import Router
 from aws_lambda_powertools.event_handler.openapi.params import Path, Query
 
+from sandes import runtime
 from sandes.apps import batches
 from sandes.edge.apps.request import answer, described, signed_request
-from sandes.edge.http import csv_page, no_content, now_milliseconds
+from sandes.edge.http import csv_page, no_content
 from sandes.edge.paths import ONE_NUMBER
 from sandes.edge.wiring.apps import wire_batches
 from sandes.protocol.app_api import MAX_PAGE, Batch, BatchResults, CommitBatch, NewBatch
@@ -39,9 +40,9 @@ BatchPath = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{22}$")]
     ),
 )
 def create_batch(body: NewBatch) -> Response[Batch]:
-    request, now_ms = signed_request(router), now_milliseconds()
-    made = batches.create(request, body, now_ms=now_ms, deps=wire_batches())
-    return answer(made, HTTPStatus.ACCEPTED, [], now_seconds=now_ms // 1000)
+    request, now = signed_request(router), runtime.now()
+    made = batches.create(request, body, now=now, deps=wire_batches())
+    return answer(made, HTTPStatus.ACCEPTED, [], now_seconds=now.seconds)
 
 
 @router.post(
@@ -61,14 +62,14 @@ def create_batch(body: NewBatch) -> Response[Batch]:
     ),
 )
 def commit_batch(id: BatchPath, body: CommitBatch) -> Response[Batch]:
-    request, now_ms = signed_request(router), now_milliseconds()
-    moved = batches.commit(request, id, body, now_ms=now_ms, deps=wire_batches())
-    return answer(moved, HTTPStatus.ACCEPTED, [], now_seconds=now_ms // 1000)
+    request, now = signed_request(router), runtime.now()
+    moved = batches.commit(request, id, body, now=now, deps=wire_batches())
+    return answer(moved, HTTPStatus.ACCEPTED, [], now_seconds=now.seconds)
 
 
 @router.get("/v1/batches/<id>", **described("Get the progress of a batch", scope="batch"))
 def get_batch(id: BatchPath) -> Batch:
-    return batches.state(signed_request(router), id, now_ms=now_milliseconds(), deps=wire_batches())
+    return batches.state(signed_request(router), id, now=runtime.now(), deps=wire_batches())
 
 
 @router.get(
@@ -91,7 +92,7 @@ def batch_results(
     ] = "json",
 ) -> Response[BatchResults | str]:
     page = batches.results(
-        signed_request(router), id, after=cursor, limit=limit, now_ms=now_milliseconds(), deps=wire_batches()
+        signed_request(router), id, after=cursor, limit=limit, now=runtime.now(), deps=wire_batches()
     )
     if format == "csv":
         return csv_page(batches.results_csv(page), f"/v1/batches/{id}/results?format=csv&limit={limit}", page.cursor)
@@ -104,5 +105,5 @@ def batch_results(
     **described("Cancel a batch", scope="batch", refuses=(ErrorCode.BATCH_STATE,)),
 )
 def cancel_batch(id: BatchPath) -> Response[str]:
-    batches.cancel(signed_request(router), id, now_ms=now_milliseconds(), deps=wire_batches())
+    batches.cancel(signed_request(router), id, now=runtime.now(), deps=wire_batches())
     return no_content()

@@ -10,9 +10,10 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.api_gateway import Router
 from aws_lambda_powertools.event_handler.openapi.params import Header, Path, Query
 
+from sandes import runtime
 from sandes.apps import app_groups, app_rosters
 from sandes.edge.apps.request import described, signed_request
-from sandes.edge.http import no_content, now_milliseconds, tagged, version_needed
+from sandes.edge.http import no_content, tagged, version_needed
 from sandes.edge.paths import ONE_NUMBER, account_in_path, group_in_path
 from sandes.edge.wiring.app_groups import wire_app_groups
 from sandes.protocol.app_api import MAX_PAGE
@@ -65,7 +66,7 @@ VERSIONED = (ErrorCode.PRECONDITION_REQUIRED, ErrorCode.PRECONDITION_FAILED)
     ),
 )
 def create_group(body: NewAppGroup) -> Response[AppGroup]:
-    made = app_groups.create(signed_request(router), body, now_ms=now_milliseconds(), deps=wire_app_groups())
+    made = app_groups.create(signed_request(router), body, now=runtime.now(), deps=wire_app_groups())
     return tagged(made, made.version, HTTPStatus.CREATED)
 
 
@@ -74,14 +75,14 @@ def create_group(body: NewAppGroup) -> Response[AppGroup]:
     **described("List groups, sorted by id", scope="group", refuses=(ErrorCode.INVALID_CURSOR,)),
 )
 def list_groups(*, cursor: CursorQuery = None, limit: LimitQuery = 50) -> AppGroupPage:
-    request, now_ms = signed_request(router), now_milliseconds()
-    return app_groups.all_of(request, after=cursor, limit=limit, now_ms=now_ms, deps=wire_app_groups())
+    request, now = signed_request(router), runtime.now()
+    return app_groups.all_of(request, after=cursor, limit=limit, now=now, deps=wire_app_groups())
 
 
 @router.get("/v1/app-groups/<id>", **described("Get a group; the ETag is its version", scope="group"))
 def get_group(id: GroupPath) -> Response[AppGroup]:
     request, group = signed_request(router), group_in_path(id)
-    found = app_groups.read(request, group, now_ms=now_milliseconds(), deps=wire_app_groups())
+    found = app_groups.read(request, group, now=runtime.now(), deps=wire_app_groups())
     return tagged(found, found.version)
 
 
@@ -91,15 +92,13 @@ def get_group(id: GroupPath) -> Response[AppGroup]:
 )
 def change_group(id: GroupPath, body: ChangeAppGroup, if_match: IfMatch = None) -> Response[AppGroup]:
     request, version = signed_request(router), version_needed(if_match)
-    changed = app_groups.change(
-        request, group_in_path(id), body, version, now_ms=now_milliseconds(), deps=wire_app_groups()
-    )
+    changed = app_groups.change(request, group_in_path(id), body, version, now=runtime.now(), deps=wire_app_groups())
     return tagged(changed, changed.version)
 
 
 @router.delete("/v1/app-groups/<id>", status_code=HTTPStatus.NO_CONTENT, **described("Dissolve a group", scope="group"))
 def dissolve_group(id: GroupPath) -> Response[str]:
-    app_groups.dissolve(signed_request(router), group_in_path(id), now_ms=now_milliseconds(), deps=wire_app_groups())
+    app_groups.dissolve(signed_request(router), group_in_path(id), now=runtime.now(), deps=wire_app_groups())
     return no_content()
 
 
@@ -109,9 +108,7 @@ def dissolve_group(id: GroupPath) -> Response[str]:
 )
 def list_members(id: GroupPath, *, cursor: CursorQuery = None, limit: LimitQuery = 100) -> AppGroupMembers:
     request, group = signed_request(router), group_in_path(id)
-    return app_groups.members(
-        request, group, after=cursor, limit=limit, now_ms=now_milliseconds(), deps=wire_app_groups()
-    )
+    return app_groups.members(request, group, after=cursor, limit=limit, now=runtime.now(), deps=wire_app_groups())
 
 
 @router.put(
@@ -124,7 +121,7 @@ def list_members(id: GroupPath, *, cursor: CursorQuery = None, limit: LimitQuery
 )
 def put_member(id: GroupPath, account: AccountPath, body: PutAppMember) -> AppGroupMember:
     request, group, who = signed_request(router), group_in_path(id), account_in_path(account)
-    return app_groups.put_member(request, group, who, body, now_ms=now_milliseconds(), deps=wire_app_groups())
+    return app_groups.put_member(request, group, who, body, now=runtime.now(), deps=wire_app_groups())
 
 
 @router.delete(
@@ -134,7 +131,7 @@ def put_member(id: GroupPath, account: AccountPath, body: PutAppMember) -> AppGr
 )
 def remove_member(id: GroupPath, account: AccountPath) -> Response[str]:
     request, group, who = signed_request(router), group_in_path(id), account_in_path(account)
-    app_groups.remove_member(request, group, who, now_ms=now_milliseconds(), deps=wire_app_groups())
+    app_groups.remove_member(request, group, who, now=runtime.now(), deps=wire_app_groups())
     return no_content()
 
 
@@ -155,10 +152,10 @@ def remove_member(id: GroupPath, account: AccountPath) -> Response[str]:
 )
 def put_roster(id: GroupPath, body: PutRoster, if_match: IfMatch = None) -> Roster:
     request, group, version = signed_request(router), group_in_path(id), version_needed(if_match)
-    return app_rosters.put(request, group, body, version, now_ms=now_milliseconds(), deps=wire_app_groups())
+    return app_rosters.put(request, group, body, version, now=runtime.now(), deps=wire_app_groups())
 
 
 @router.get("/v1/app-groups/<id>/roster", **described("Get the progress of the last roster", scope="group"))
 def get_roster(id: GroupPath) -> Roster:
     request, group = signed_request(router), group_in_path(id)
-    return app_rosters.state(request, group, now_ms=now_milliseconds(), deps=wire_app_groups())
+    return app_rosters.state(request, group, now=runtime.now(), deps=wire_app_groups())

@@ -10,9 +10,10 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.api_gateway import Router
 from aws_lambda_powertools.event_handler.openapi.params import Path, Query
 
+from sandes import runtime
 from sandes.apps import group_messages, messages
 from sandes.edge.apps.request import answer, described, signed_request
-from sandes.edge.http import no_content, now_milliseconds
+from sandes.edge.http import no_content
 from sandes.edge.paths import ONE_NUMBER, message_in_path
 from sandes.edge.wiring.apps import wire_apps, wire_group_messages
 from sandes.protocol.app_api import MAX_PAGE, Category, Message, MessageAccepted, MessagePage, MessageStatus, NewMessage
@@ -42,13 +43,13 @@ LimitQuery = Annotated[int, Ge(1), Le(MAX_PAGE), ONE_NUMBER, Query()]
     **described("Send a message", scope="msg", post=True, refuses=(*SENDING, ErrorCode.NOT_PERMITTED)),
 )
 def create_message(body: NewMessage) -> Response[MessageAccepted]:
-    request, now_ms = signed_request(router), now_milliseconds()
+    request, now = signed_request(router), runtime.now()
     if body.to.group is None:
-        accepted, windows = messages.create(request, body, now_ms=now_ms, deps=wire_apps())
+        accepted, windows = messages.create(request, body, now=now, deps=wire_apps())
     else:
         deps = wire_group_messages()
-        accepted, windows = group_messages.create(request, body, body.to.group, now_ms=now_ms, deps=deps)
-    return answer(accepted, HTTPStatus.ACCEPTED, windows, now_seconds=now_ms // 1000)
+        accepted, windows = group_messages.create(request, body, body.to.group, now=now, deps=deps)
+    return answer(accepted, HTTPStatus.ACCEPTED, windows, now_seconds=now.seconds)
 
 
 @router.get(
@@ -65,14 +66,14 @@ def list_messages(
 ) -> MessagePage:
     filters = messages.Filters(status, category, batch, client_ref)
     return messages.page(
-        signed_request(router), filters, after=cursor, limit=limit, now_ms=now_milliseconds(), deps=wire_apps()
+        signed_request(router), filters, after=cursor, limit=limit, now=runtime.now(), deps=wire_apps()
     )
 
 
 @router.get("/v1/messages/<id>", **described("Get the status of a message", scope="msg"))
 def get_message(id: MessagePath) -> Message:
     request, message = signed_request(router), message_in_path(id)
-    return group_messages.status(request, message, now_ms=now_milliseconds(), deps=wire_group_messages())
+    return group_messages.status(request, message, now=runtime.now(), deps=wire_group_messages())
 
 
 @router.delete(
@@ -85,5 +86,5 @@ def get_message(id: MessagePath) -> Message:
     ),
 )
 def recall_message(id: MessagePath) -> Response[str]:
-    messages.recall(signed_request(router), message_in_path(id), now_ms=now_milliseconds(), deps=wire_apps())
+    messages.recall(signed_request(router), message_in_path(id), now=runtime.now(), deps=wire_apps())
     return no_content()

@@ -9,9 +9,10 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.api_gateway import Router
 from aws_lambda_powertools.event_handler.openapi.params import Path
 
+from sandes import runtime
 from sandes.apps.otps import cancelling, checking, sending
 from sandes.edge.apps.request import answer, described, signed_request
-from sandes.edge.http import no_content, now_milliseconds
+from sandes.edge.http import no_content
 from sandes.edge.wiring.otps import wire_otp
 from sandes.protocol.app_api import NewOtp, Otp, OtpCheck, OtpChecked
 from sandes.protocol.errors import ErrorCode
@@ -40,9 +41,9 @@ OtpPath = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{22}$")]
     "/v1/otps", status_code=HTTPStatus.ACCEPTED, **described("Send a code", scope="otp", post=True, refuses=SENDING)
 )
 def create_otp(body: NewOtp) -> Response[Otp]:
-    request, now_ms = signed_request(router), now_milliseconds()
-    made, windows = sending.create(request, body, now_ms=now_ms, deps=wire_otp())
-    return answer(made, HTTPStatus.ACCEPTED, windows, now_seconds=now_ms // 1000)
+    request, now = signed_request(router), runtime.now()
+    made, windows = sending.create(request, body, now=now, deps=wire_otp())
+    return answer(made, HTTPStatus.ACCEPTED, windows, now_seconds=now.seconds)
 
 
 @router.post(
@@ -50,7 +51,7 @@ def create_otp(body: NewOtp) -> Response[Otp]:
     **described("Check a code", scope="otp", post=True, refuses=(ErrorCode.IDEMPOTENCY_MISMATCH,)),
 )
 def check_otp(id: OtpPath, body: OtpCheck) -> OtpChecked:
-    return checking.check(signed_request(router), id, body, now_ms=now_milliseconds(), deps=wire_otp())
+    return checking.check(signed_request(router), id, body, now=runtime.now(), deps=wire_otp())
 
 
 @router.post(
@@ -59,14 +60,14 @@ def check_otp(id: OtpPath, body: OtpCheck) -> OtpChecked:
     **described("Send another code", scope="otp", post=True, refuses=RESENDING),
 )
 def resend_otp(id: OtpPath) -> Response[Otp]:
-    request, now_ms = signed_request(router), now_milliseconds()
-    sent, windows = sending.resend(request, id, now_ms=now_ms, deps=wire_otp())
-    return answer(sent, HTTPStatus.ACCEPTED, windows, now_seconds=now_ms // 1000)
+    request, now = signed_request(router), runtime.now()
+    sent, windows = sending.resend(request, id, now=now, deps=wire_otp())
+    return answer(sent, HTTPStatus.ACCEPTED, windows, now_seconds=now.seconds)
 
 
 @router.get("/v1/otps/<id>", **described("Get the state of an OTP", scope="otp"))
 def otp_state(id: OtpPath) -> Otp:
-    return checking.state(signed_request(router), id, now_ms=now_milliseconds(), deps=wire_otp())
+    return checking.state(signed_request(router), id, now=runtime.now(), deps=wire_otp())
 
 
 @router.delete(
@@ -75,5 +76,5 @@ def otp_state(id: OtpPath) -> Otp:
     **described("Cancel an OTP", scope="otp", refuses=(ErrorCode.CODE_USED,)),
 )
 def cancel_otp(id: OtpPath) -> Response[str]:
-    cancelling.cancel(signed_request(router), id, now_ms=now_milliseconds(), deps=wire_otp())
+    cancelling.cancel(signed_request(router), id, now=runtime.now(), deps=wire_otp())
     return no_content()

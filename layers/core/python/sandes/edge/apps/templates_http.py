@@ -8,9 +8,9 @@ from annotated_types import Ge, Le
 from aws_lambda_powertools.event_handler.api_gateway import Router
 from aws_lambda_powertools.event_handler.openapi.params import Path, Query
 
+from sandes import runtime
 from sandes.apps import app_queries
 from sandes.edge.apps.request import described, signed_request
-from sandes.edge.http import now_milliseconds
 from sandes.edge.paths import ONE_NUMBER
 from sandes.edge.wiring.apps import wire_apps
 from sandes.protocol.app_api import MAX_PAGE, Preview, PreviewTemplate, TemplateList, Usage
@@ -28,8 +28,8 @@ TemplatePath = Annotated[str, Path(pattern=r"^[a-z][a-z0-9_-]{0,47}$")]
     "/v1/templates", **described("List approved templates by name", scope=None, refuses=(ErrorCode.INVALID_CURSOR,))
 )
 def list_templates(*, cursor: CursorQuery = None, limit: LimitQuery = 100) -> TemplateList:
-    request, now_ms = signed_request(router), now_milliseconds()
-    return app_queries.templates(request, after=cursor, limit=limit, now_ms=now_ms, deps=wire_apps())
+    request, now = signed_request(router), runtime.now()
+    return app_queries.templates(request, after=cursor, limit=limit, now=now, deps=wire_apps())
 
 
 @router.post(
@@ -37,9 +37,9 @@ def list_templates(*, cursor: CursorQuery = None, limit: LimitQuery = 100) -> Te
     **described("Render a template without sending it", scope=None, post=True, refuses=(ErrorCode.TEMPLATE_VARIABLES,)),
 )
 def preview_template(id: TemplatePath, body: PreviewTemplate) -> Preview:
-    return app_queries.preview(signed_request(router), id, body, now_ms=now_milliseconds(), deps=wire_apps())
+    return app_queries.preview(signed_request(router), id, body, now=runtime.now(), deps=wire_apps())
 
 
 @router.get("/v1/usage", **described("Get the quotas and what is left of them", scope=None))
 def usage() -> Usage:
-    return app_queries.usage(signed_request(router), now_ms=now_milliseconds(), deps=wire_apps())
+    return app_queries.usage(signed_request(router), now=runtime.now(), deps=wire_apps())

@@ -10,9 +10,10 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.api_gateway import Router
 from aws_lambda_powertools.event_handler.openapi.params import Path, Query
 
+from sandes import runtime
 from sandes.apps import event_feed, webhooks
 from sandes.edge.apps.request import answer, described, signed_request
-from sandes.edge.http import no_content, now_milliseconds
+from sandes.edge.http import no_content
 from sandes.edge.paths import ONE_NUMBER
 from sandes.edge.wiring.apps import wire_apps, wire_webhooks
 from sandes.protocol.app_api import (
@@ -56,18 +57,18 @@ StateQuery = Annotated[Literal["pending", "delivered", "failed"] | None, Query()
     ),
 )
 def create_webhook(body: NewWebhook) -> Response[Webhook]:
-    made = webhooks.create(signed_request(router), body, now_ms=now_milliseconds(), deps=wire_webhooks())
+    made = webhooks.create(signed_request(router), body, now=runtime.now(), deps=wire_webhooks())
     return answer(made, HTTPStatus.CREATED, (), now_seconds=0)
 
 
 @router.get("/v1/webhooks", **described("List webhooks, without their secrets", scope="hook"))
 def list_webhooks() -> WebhookList:
-    return webhooks.all_of(signed_request(router), now_ms=now_milliseconds(), deps=wire_webhooks())
+    return webhooks.all_of(signed_request(router), now=runtime.now(), deps=wire_webhooks())
 
 
 @router.get("/v1/webhooks/<id>", **described("Get a webhook", scope="hook"))
 def get_webhook(id: WebhookPath) -> Webhook:
-    return webhooks.one(signed_request(router), id, now_ms=now_milliseconds(), deps=wire_webhooks())
+    return webhooks.one(signed_request(router), id, now=runtime.now(), deps=wire_webhooks())
 
 
 @router.patch(
@@ -75,12 +76,12 @@ def get_webhook(id: WebhookPath) -> Webhook:
     **described("Change, pause or resume a webhook", scope="hook", refuses=(ErrorCode.WEBHOOK_ADDRESS,)),
 )
 def change_webhook(id: WebhookPath, body: ChangeWebhook) -> Webhook:
-    return webhooks.change(signed_request(router), id, body, now_ms=now_milliseconds(), deps=wire_webhooks())
+    return webhooks.change(signed_request(router), id, body, now=runtime.now(), deps=wire_webhooks())
 
 
 @router.delete("/v1/webhooks/<id>", status_code=HTTPStatus.NO_CONTENT, **described("Remove a webhook", scope="hook"))
 def remove_webhook(id: WebhookPath) -> Response[str]:
-    webhooks.remove(signed_request(router), id, now_ms=now_milliseconds(), deps=wire_webhooks())
+    webhooks.remove(signed_request(router), id, now=runtime.now(), deps=wire_webhooks())
     return no_content()
 
 
@@ -95,7 +96,7 @@ def remove_webhook(id: WebhookPath) -> Response[str]:
     ),
 )
 def test_webhook(id: WebhookPath) -> Response[WebhookDelivery]:
-    queued = webhooks.test(signed_request(router), id, now_ms=now_milliseconds(), deps=wire_webhooks())
+    queued = webhooks.test(signed_request(router), id, now=runtime.now(), deps=wire_webhooks())
     return answer(queued, HTTPStatus.ACCEPTED, (), now_seconds=0)
 
 
@@ -106,8 +107,8 @@ def test_webhook(id: WebhookPath) -> Response[WebhookDelivery]:
 def list_deliveries(
     id: WebhookPath, *, cursor: CursorQuery = None, limit: LimitQuery = 50, state: StateQuery = None
 ) -> WebhookDeliveries:
-    request, now_ms = signed_request(router), now_milliseconds()
-    return webhooks.deliveries(request, id, state=state, after=cursor, limit=limit, now_ms=now_ms, deps=wire_webhooks())
+    request, now = signed_request(router), runtime.now()
+    return webhooks.deliveries(request, id, state=state, after=cursor, limit=limit, now=now, deps=wire_webhooks())
 
 
 @router.post(
@@ -121,7 +122,7 @@ def list_deliveries(
     ),
 )
 def redeliver(id: WebhookPath, event: EventPath) -> Response[WebhookDelivery]:
-    queued = webhooks.redeliver(signed_request(router), id, event, now_ms=now_milliseconds(), deps=wire_webhooks())
+    queued = webhooks.redeliver(signed_request(router), id, event, now=runtime.now(), deps=wire_webhooks())
     return answer(queued, HTTPStatus.ACCEPTED, (), now_seconds=0)
 
 
@@ -132,5 +133,5 @@ def redeliver(id: WebhookPath, event: EventPath) -> Response[WebhookDelivery]:
     ),
 )
 def list_events(*, cursor: CursorQuery = None, limit: LimitQuery = 100) -> EventPage:
-    request, now_ms = signed_request(router), now_milliseconds()
-    return event_feed.page(request, after=cursor, limit=limit, now_ms=now_ms, deps=wire_apps())
+    request, now = signed_request(router), runtime.now()
+    return event_feed.page(request, after=cursor, limit=limit, now=now, deps=wire_apps())

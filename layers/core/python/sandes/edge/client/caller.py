@@ -8,13 +8,15 @@ from typing import Annotated, Any
 from aws_lambda_powertools.event_handler.api_gateway import BaseRouter
 from aws_lambda_powertools.event_handler.openapi.params import Header, Path
 
+from sandes import runtime
 from sandes.edge.authorizer import bearer
-from sandes.edge.http import ERROR_CODES, now_milliseconds
+from sandes.edge.http import ERROR_CODES
 from sandes.edge.wiring.client import wire_client
 from sandes.identity.devices import Caller, authenticate
 from sandes.identity.signed_acts import ACT_FORM, ACT_HEADER
 from sandes.limits import Limit, enforce
 from sandes.model.ids import account_text
+from sandes.model.instant import Instant
 from sandes.people.devices import DeviceDependencies
 from sandes.protocol.errors import ErrorCode
 
@@ -32,25 +34,25 @@ ActHeader = Annotated[
 ]
 
 
-def call(app: BaseRouter) -> tuple[Caller, int, DeviceDependencies]:
-    """Return the caller, the time in epoch milliseconds, and the dependencies of the use cases.
+def call(app: BaseRouter) -> tuple[Caller, Instant, DeviceDependencies]:
+    """Return the caller, the present moment, and the dependencies of the use cases.
 
     Raises ProtocolError token_invalid or token_expired.
     """
     deps, audience = wire_client()
-    now_ms = now_milliseconds()
+    now = runtime.now()
     token = bearer(dict(app.current_event.headers))
-    return authenticate(token, audience=audience, now_ms=now_ms, directory=deps.directory), now_ms, deps
+    return authenticate(token, audience=audience, now=now, directory=deps.directory), now, deps
 
 
-def counted_call(app: BaseRouter) -> tuple[Caller, int, DeviceDependencies]:
+def counted_call(app: BaseRouter) -> tuple[Caller, Instant, DeviceDependencies]:
     """Return the same as `call`, for routes without a limit of their own.
 
     Raises ProtocolError rate_limited and unavailable too.
     """
-    caller, now_ms, deps = call(app)
-    enforce(deps.limits, Limit.CALLS, f"account:{account_text(caller.account.id)}", now_ms=now_ms)
-    return caller, now_ms, deps
+    caller, now, deps = call(app)
+    enforce(deps.limits, Limit.CALLS, f"account:{account_text(caller.account.id)}", now=now)
+    return caller, now, deps
 
 
 _OF_TOKENS = (

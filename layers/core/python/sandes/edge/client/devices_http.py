@@ -10,13 +10,15 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.api_gateway import Router
 from aws_lambda_powertools.event_handler.openapi.params import Path
 
+from sandes import runtime
 from sandes.edge.client.caller import ActHeader, call, counted_call, described
-from sandes.edge.http import no_content, now_milliseconds, source_address
+from sandes.edge.http import no_content, source_address
 from sandes.edge.paths import ONE_NUMBER
 from sandes.edge.wiring.client import wire_client
 from sandes.identity.signed_acts import read_signed
 from sandes.model.challenge import Challenge
 from sandes.model.ids import DeviceNumber
+from sandes.model.instant import Instant
 from sandes.people import accounts, codes, devices
 from sandes.people.devices import DeviceDependencies
 from sandes.protocol.client_api import (
@@ -56,16 +58,16 @@ DevicePath = Annotated[int, Ge(1), Le(255), ONE_NUMBER, Path()]
     ),
 )
 def start_registration(body: StartRegistration) -> RegistrationStarted:
-    now_ms = now_milliseconds()
+    now = runtime.now()
     deps, _ = wire_client()
     challenge = codes.send_first_code(
         codes.read_phone(body.phone),
         body.purpose,
         source_address=source_address(router),
-        now_ms=now_ms,
+        now=now,
         deps=deps.codes,
     )
-    return _started(challenge, now_ms, deps)
+    return _started(challenge, now, deps)
 
 
 @router.post(
@@ -81,9 +83,9 @@ def start_registration(body: StartRegistration) -> RegistrationStarted:
     ),
 )
 def resend_code(id: OneTimeIdPath) -> RegistrationStarted:
-    now_ms = now_milliseconds()
+    now = runtime.now()
     deps, _ = wire_client()
-    return _started(codes.send_next_code(id, now_ms=now_ms, deps=deps.codes), now_ms, deps)
+    return _started(codes.send_next_code(id, now=now, deps=deps.codes), now, deps)
 
 
 @router.put(
@@ -104,13 +106,13 @@ def resend_code(id: OneTimeIdPath) -> RegistrationStarted:
 )
 def verify_registration(id: OneTimeIdPath, body: VerifyRegistration) -> Registered:
     deps, _ = wire_client()
-    return devices.register(id, body, now_ms=now_milliseconds(), deps=deps)
+    return devices.register(id, body, now=runtime.now(), deps=deps)
 
 
 @router.get("/v1/me", **described("Get the caller's account", refuses=(ErrorCode.RATE_LIMITED,)))
 def get_me() -> Me:
-    caller, now_ms, deps = counted_call(router)
-    return accounts.me(caller, now_ms=now_ms, deps=deps)
+    caller, now, deps = counted_call(router)
+    return accounts.me(caller, now=now, deps=deps)
 
 
 @router.put(
@@ -130,8 +132,8 @@ def get_me() -> Me:
     ),
 )
 def change_phone(body: ChangePhone, act: ActHeader = None) -> Response[str]:
-    caller, now_ms, deps = call(router)
-    devices.change_phone(caller, body, read_signed(act), now_ms=now_ms, deps=deps)
+    caller, now, deps = call(router)
+    devices.change_phone(caller, body, read_signed(act), now=now, deps=deps)
     return no_content()
 
 
@@ -155,8 +157,8 @@ def list_devices() -> DeviceList:
     ),
 )
 def open_link(body: OpenLink, act: ActHeader = None) -> LinkOpened:
-    caller, now_ms, deps = call(router)
-    return devices.open_link(caller, body, read_signed(act), now_ms=now_ms, deps=deps)
+    caller, now, deps = call(router)
+    return devices.open_link(caller, body, read_signed(act), now=now, deps=deps)
 
 
 @router.post(
@@ -177,7 +179,7 @@ def open_link(body: OpenLink, act: ActHeader = None) -> LinkOpened:
 )
 def link_device(body: LinkDevice) -> Registered:
     deps, _ = wire_client()
-    return devices.link(body, now_ms=now_milliseconds(), deps=deps)
+    return devices.link(body, now=runtime.now(), deps=deps)
 
 
 @router.put(
@@ -201,17 +203,17 @@ def rotate_seal_key(body: SignedSealKey) -> Response[str]:
 
 @router.delete("/v1/devices/<number>", status_code=HTTPStatus.NO_CONTENT, **described("Unlink a device", act=True))
 def unlink_device(number: DevicePath, act: ActHeader = None) -> Response[str]:
-    caller, now_ms, deps = call(router)
-    devices.unlink(caller, DeviceNumber(number), read_signed(act), now_ms=now_ms, deps=deps)
+    caller, now, deps = call(router)
+    devices.unlink(caller, DeviceNumber(number), read_signed(act), now=now, deps=deps)
     return no_content()
 
 
-def _started(challenge: Challenge, now_ms: int, deps: DeviceDependencies) -> RegistrationStarted:
+def _started(challenge: Challenge, now: Instant, deps: DeviceDependencies) -> RegistrationStarted:
     return RegistrationStarted(
         id=challenge.id,
         phone=codes.challenged_phone(challenge, deps.codes),
         code_expires_at=challenge.code_expires_at,
         resend_after=challenge.resend_after,
         attempts_left=challenge.attempts_left,
-        server_time=now_ms,
+        server_time=now.ms,
     )

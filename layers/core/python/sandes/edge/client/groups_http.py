@@ -48,8 +48,8 @@ IfMatch = Annotated[
     **described("Create an informal group", refuses=(ErrorCode.RATE_LIMITED,)),
 )
 def create_group(body: NewGroup) -> Response[Group]:
-    caller, now_ms, _ = call(router)
-    return _tagged(groups.create(caller, body, now_ms=now_ms, deps=wire_groups()), HTTPStatus.CREATED)
+    caller, now, _ = call(router)
+    return _tagged(groups.create(caller, body, now=now, deps=wire_groups()), HTTPStatus.CREATED)
 
 
 @router.get(
@@ -63,16 +63,16 @@ def create_group(body: NewGroup) -> Response[Group]:
     ),
 )
 def list_groups(cursor: CursorQuery = None) -> GroupPage:
-    caller, now_ms, _ = counted_call(router)
-    return groups.own_groups(caller, cursor, now_ms=now_ms, deps=wire_groups())
+    caller, now, _ = counted_call(router)
+    return groups.own_groups(caller, cursor, now=now, deps=wire_groups())
 
 
 @router.get(
     "/v1/groups/<group>", **described("Get a group with the caller's role in it", refuses=(ErrorCode.RATE_LIMITED,))
 )
 def get_group(group: GroupPath) -> Response[Group]:
-    caller, now_ms, _ = counted_call(router)
-    return _tagged(groups.read(caller, group_in_path(group), now_ms=now_ms, deps=wire_groups()))
+    caller, now, _ = counted_call(router)
+    return _tagged(groups.read(caller, group_in_path(group), now=now, deps=wire_groups()))
 
 
 @router.patch(
@@ -90,9 +90,9 @@ def get_group(group: GroupPath) -> Response[Group]:
 def change_group(
     group: GroupPath, body: ChangeGroup, if_match: IfMatch = None, act: ActHeader = None
 ) -> Response[Group]:
-    caller, now_ms, _ = call(router)
+    caller, now, _ = call(router)
     id, version, signed = group_in_path(group), version_meant(if_match), read_signed(act)
-    return _tagged(groups.change(caller, id, body, signed, version=version, now_ms=now_ms, deps=wire_groups()))
+    return _tagged(groups.change(caller, id, body, signed, version=version, now=now, deps=wire_groups()))
 
 
 @router.delete(
@@ -108,8 +108,8 @@ def change_group(
     ),
 )
 def dissolve_group(group: GroupPath, act: ActHeader = None) -> Response[str]:
-    caller, now_ms, _ = call(router)
-    groups.dissolve(caller, group_in_path(group), read_signed(act), now_ms=now_ms, deps=wire_groups())
+    caller, now, _ = call(router)
+    groups.dissolve(caller, group_in_path(group), read_signed(act), now=now, deps=wire_groups())
     return no_content()
 
 
@@ -127,9 +127,9 @@ def dissolve_group(group: GroupPath, act: ActHeader = None) -> Response[str]:
 def list_members(
     group: GroupPath, cursor: CursorQuery = None, limit: LimitQuery = group_members.MAX_PAGE
 ) -> GroupMembers:
-    caller, now_ms, deps = counted_call(router)
-    page = group_members.members(caller, group_in_path(group), cursor, limit=limit, now_ms=now_ms, deps=wire_groups())
-    return profiles.with_names(caller, page, now_ms=now_ms, deps=deps)
+    caller, now, deps = counted_call(router)
+    page = group_members.members(caller, group_in_path(group), cursor, limit=limit, now=now, deps=wire_groups())
+    return profiles.with_names(caller, page, now=now, deps=deps)
 
 
 @router.put(
@@ -146,9 +146,9 @@ def list_members(
     ),
 )
 def put_member(group: GroupPath, account: MemberPath, body: PutMember, act: ActHeader = None) -> GroupMember:
-    caller, now_ms, _ = call(router)
+    caller, now, _ = call(router)
     id, who, signed = group_in_path(group), account_in_path(account), read_signed(act)
-    return group_members.put_member(caller, id, who, body.role, signed, now_ms=now_ms, deps=wire_groups())
+    return group_members.put_member(caller, id, who, body.role, signed, now=now, deps=wire_groups())
 
 
 @router.delete(
@@ -165,9 +165,9 @@ def put_member(group: GroupPath, account: MemberPath, body: PutMember, act: ActH
     ),
 )
 def remove_member(group: GroupPath, account: MemberPath, act: ActHeader = None) -> Response[str]:
-    caller, now_ms, _ = call(router)
+    caller, now, _ = call(router)
     id, who = group_in_path(group), account_in_path(account)
-    group_members.remove_member(caller, id, who, read_signed(act), now_ms=now_ms, deps=wire_groups())
+    group_members.remove_member(caller, id, who, read_signed(act), now=now, deps=wire_groups())
     return no_content()
 
 
@@ -182,13 +182,13 @@ def remove_member(group: GroupPath, account: MemberPath, act: ActHeader = None) 
     ),
 )
 def message_delivery(group: GroupPath, message: MessagePath, cursor: CursorQuery = None) -> GroupDelivery:
-    caller, now_ms, _ = call(router)
+    caller, now, _ = call(router)
     return group_delivery.delivery(
         caller,
         group_in_path(group),
         message_in_path(message),
         after=cursor,
-        now_ms=now_ms,
+        now=now,
         deps=wire_group_delivery(),
     )
 

@@ -57,8 +57,8 @@ CursorQuery = Annotated[str | None, Query(max_length=200, description="the curso
     ),
 )
 def lookup(body: Lookup) -> Found:
-    caller, now_ms, deps = call(router)
-    return accounts.lookup(caller, body.phone, now_ms=now_ms, deps=deps)
+    caller, now, deps = call(router)
+    return accounts.lookup(caller, body.phone, now=now, deps=deps)
 
 
 @router.post(
@@ -72,8 +72,8 @@ def lookup(body: Lookup) -> Found:
     ),
 )
 def search(body: Search) -> SearchResults:
-    caller, now_ms, deps = call(router)
-    return people_search.search(caller, body, now_ms=now_ms, deps=deps)
+    caller, now, deps = call(router)
+    return people_search.search(caller, body, now=now, deps=deps)
 
 
 @router.get(
@@ -81,8 +81,8 @@ def search(body: Search) -> SearchResults:
     **described("Get the part of a person's profile that the caller may see", refuses=(ErrorCode.RATE_LIMITED,)),
 )
 def get_profile(account: AccountPath) -> Profile:
-    caller, now_ms, deps = call(router)
-    return profiles.profile(caller, account_in_path(account), now_ms=now_ms, deps=deps)
+    caller, now, deps = call(router)
+    return profiles.profile(caller, account_in_path(account), now=now, deps=deps)
 
 
 @router.get(
@@ -90,8 +90,8 @@ def get_profile(account: AccountPath) -> Profile:
     **described("List the devices of an account, for which a sender makes copies", refuses=(ErrorCode.RATE_LIMITED,)),
 )
 def get_keys(account: AccountPath) -> AccountKeys:
-    caller, now_ms, deps = counted_call(router)
-    return accounts.keys(caller, account_in_path(account), now_ms=now_ms, deps=deps)
+    caller, now, deps = counted_call(router)
+    return accounts.keys(caller, account_in_path(account), now=now, deps=deps)
 
 
 @router.get(
@@ -114,14 +114,14 @@ def get_attestation_keys() -> AttestationKeyList:
     **described("Get the caller's profile, and who may see each field", refuses=(ErrorCode.RATE_LIMITED,)),
 )
 def get_own_profile() -> OwnProfile:
-    caller, now_ms, deps = counted_call(router)
-    return profiles.own_profile(caller, now_ms=now_ms, deps=deps)
+    caller, now, deps = counted_call(router)
+    return profiles.own_profile(caller, now=now, deps=deps)
 
 
 @router.patch("/v1/me/profile", **described("Change the caller's profile", refuses=(ErrorCode.RATE_LIMITED,)))
 def change_profile(body: ChangeProfile) -> OwnProfile:
-    caller, now_ms, deps = call(router)
-    return profiles.change_profile(caller, body, now_ms=now_ms, deps=deps)
+    caller, now, deps = call(router)
+    return profiles.change_profile(caller, body, now=now, deps=deps)
 
 
 @router.post(
@@ -139,8 +139,8 @@ def change_profile(body: ChangeProfile) -> OwnProfile:
     ),
 )
 def ask_for_verification(body: NewVerificationRequest) -> Response[OwnVerificationRequest]:
-    caller, now_ms, deps = call(router)
-    made = verification_requests.ask(caller, body, now_ms=now_ms, deps=deps)
+    caller, now, deps = call(router)
+    made = verification_requests.ask(caller, body, now=now, deps=deps)
     return Response(status_code=HTTPStatus.CREATED, content_type="application/json", body=made)
 
 
@@ -149,8 +149,8 @@ def ask_for_verification(body: NewVerificationRequest) -> Response[OwnVerificati
     **described("List the caller's requests to be verified, with their state", refuses=(ErrorCode.RATE_LIMITED,)),
 )
 def list_verification_requests() -> OwnVerificationRequests:
-    caller, now_ms, deps = counted_call(router)
-    return verification_requests.own(caller, now_ms=now_ms, deps=deps)
+    caller, now, deps = counted_call(router)
+    return verification_requests.own(caller, now=now, deps=deps)
 
 
 @router.delete(
@@ -165,8 +165,8 @@ def list_verification_requests() -> OwnVerificationRequests:
     ),
 )
 def withdraw_verification_request(id: RequestPath) -> Response[str]:
-    caller, now_ms, deps = counted_call(router)
-    verification_requests.withdraw(caller, id, now_ms=now_ms, deps=deps)
+    caller, now, deps = counted_call(router)
+    verification_requests.withdraw(caller, id, now=now, deps=deps)
     return no_content()
 
 
@@ -176,8 +176,8 @@ def withdraw_verification_request(id: RequestPath) -> Response[str]:
     **described("Complain about an account, a group or an app", refuses=(ErrorCode.RATE_LIMITED,)),
 )
 def report(body: Report) -> Response[str]:
-    caller, now_ms, deps = call(router)
-    complaining.report(caller, body, now_ms=now_ms, deps=deps)
+    caller, now, deps = call(router)
+    complaining.report(caller, body, now=now, deps=deps)
     return no_content()
 
 
@@ -192,8 +192,8 @@ def report(body: Report) -> Response[str]:
     ),
 )
 def list_invitations(cursor: CursorQuery = None) -> InvitationList:
-    caller, now_ms, deps = counted_call(router)
-    return invitations.invitations(caller, after=cursor, now_ms=now_ms, deps=deps)
+    caller, now, deps = counted_call(router)
+    return invitations.invitations(caller, after=cursor, now=now, deps=deps)
 
 
 @router.put(
@@ -202,8 +202,8 @@ def list_invitations(cursor: CursorQuery = None) -> InvitationList:
     **described("Invite a citizen to write to the caller", refuses=(ErrorCode.RATE_LIMITED,)),
 )
 def invite(account: AccountPath) -> Response[str]:
-    caller, now_ms, deps = call(router)
-    invitations.invite(caller, account_in_path(account), now_ms=now_ms, deps=deps)
+    caller, now, deps = call(router)
+    invitations.invite(caller, account_in_path(account), now=now, deps=deps)
     return no_content()
 
 
@@ -224,8 +224,8 @@ def uninvite(account: AccountPath) -> Response[str]:
     **described("Block an account", refuses=(ErrorCode.RATE_LIMITED, ErrorCode.TOO_MANY_BLOCKS)),
 )
 def block(account: AccountPath) -> Response[str]:
-    caller, now_ms, deps = call(router)
-    accounts.block(caller, account_in_path(account), now_ms=now_ms, deps=deps)
+    caller, now, deps = call(router)
+    accounts.block(caller, account_in_path(account), now=now, deps=deps)
     return no_content()
 
 
@@ -235,6 +235,6 @@ def block(account: AccountPath) -> Response[str]:
     **described("Unblock an account", refuses=(ErrorCode.RATE_LIMITED,)),
 )
 def unblock(account: AccountPath) -> Response[str]:
-    caller, now_ms, deps = call(router)
-    accounts.unblock(caller, account_in_path(account), now_ms=now_ms, deps=deps)
+    caller, now, deps = call(router)
+    accounts.unblock(caller, account_in_path(account), now=now, deps=deps)
     return no_content()

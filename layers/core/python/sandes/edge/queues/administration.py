@@ -14,7 +14,6 @@ from sandes.administration.people.verification_sweep import end_due
 from sandes.administration.recorder import ChainBroken
 from sandes.administration.roles import access_resets
 from sandes.edge.faults import direct_call
-from sandes.edge.http import now_milliseconds
 from sandes.edge.telemetry import logger
 from sandes.edge.wiring.administration import (
     wire_access_job,
@@ -32,7 +31,7 @@ def heads(_: dict[str, Any], __: LambdaContext) -> dict[str, Any]:
     """Store the heads of all audit chains. A schedule calls this every hour. Raises ChainBroken if a chain is
     broken.
     """
-    kept = keep_heads(now_ms=now_milliseconds(), deps=wire_audit_heads())
+    kept = keep_heads(now=runtime.now(), deps=wire_audit_heads())
     logger().info("heads", heads=kept.heads, already=kept.already)
     if kept.broken or kept.unreadable:
         broken = [id_text(chain) for chain in kept.broken]
@@ -42,23 +41,21 @@ def heads(_: dict[str, Any], __: LambdaContext) -> dict[str, Any]:
 
 
 def operator(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    now_ms = now_milliseconds()
-    return direct_call(
-        lambda: operate(event, now_ms=now_ms, deps=wire_operator()), context, name=str(event.get("operation"))
-    )
+    now = runtime.now()
+    return direct_call(lambda: operate(event, now=now, deps=wire_operator()), context, name=str(event.get("operation")))
 
 
 def rekey(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Rewrite rows under another value of the pepper. Operators call this."""
-    now_ms = now_milliseconds()
+    now = runtime.now()
     return direct_call(
-        lambda: rekeying.operate(event, now_ms=now_ms, deps=wire_rekeying()), context, name=str(event.get("operation"))
+        lambda: rekeying.operate(event, now=now, deps=wire_rekeying()), context, name=str(event.get("operation"))
     )
 
 
 def ending(_: dict[str, Any], __: LambdaContext) -> dict[str, Any]:
     """End the verifications that have expired. A schedule calls this every minute."""
-    ended = end_due(now_ms=now_milliseconds(), deps=wire_verification_sweep(), elapsed=runtime.elapsed)
+    ended = end_due(now=runtime.now(), deps=wire_verification_sweep(), elapsed=runtime.elapsed)
     logger().info("ending", ended=ended)
     return {"ended": ended}
 
@@ -71,7 +68,7 @@ def access(_: dict[str, Any], __: LambdaContext) -> dict[str, Any]:
         failures.append(type(error).__name__)
         logger().error("access_reset", exc_info=error)
 
-    steps = access_resets.work(now_ms=now_milliseconds, deps=wire_access_job(), elapsed=runtime.elapsed, failed=failed)
+    steps = access_resets.work(clock=runtime.now, deps=wire_access_job(), elapsed=runtime.elapsed, failed=failed)
     logger().info("access", steps=steps, failed=len(failures))
     if failures:
         raise access_resets.StepsFailed(len(failures))

@@ -8,7 +8,6 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from sandes import runtime
 from sandes.apps import app_status, batch_send, webhook_delivery
-from sandes.edge.http import now_milliseconds
 from sandes.edge.queues.records import each_record
 from sandes.edge.telemetry import logger
 from sandes.edge.wiring.apps import wire_app_expiry, wire_batches, wire_webhook_delivery
@@ -18,7 +17,7 @@ __all__ = ["batch", "expire", "webhook"]
 
 def expire(_: dict[str, Any], __: LambdaContext) -> dict[str, Any]:
     """Expire the messages of apps that are due. A schedule calls this every minute."""
-    expired = app_status.expire_due(now_ms=now_milliseconds(), deps=wire_app_expiry(), elapsed=runtime.elapsed)
+    expired = app_status.expire_due(now=runtime.now(), deps=wire_app_expiry(), elapsed=runtime.elapsed)
     logger().info("expire", expired=expired)
     return {"expired": expired}
 
@@ -28,7 +27,7 @@ def webhook(event: dict[str, Any], _: LambdaContext) -> dict[str, Any]:
     return each_record(
         event,
         "webhook",
-        lambda body, _: webhook_delivery.deliver(body, now_ms=now_milliseconds(), deps=deps),
+        lambda body, _: webhook_delivery.deliver(body, now=runtime.now(), deps=deps),
         most_links=webhook_delivery.MOST_LINKS,
         at_once=10,  # as many as a batch, so that one slow receiver delays no other
     )
@@ -39,6 +38,6 @@ def batch(event: dict[str, Any], _: LambdaContext) -> dict[str, Any]:
     return each_record(
         event,
         "batch",
-        lambda body, _: batch_send.work(body, now_ms=now_milliseconds(), deps=wire_batches()),
+        lambda body, _: batch_send.work(body, now=runtime.now(), deps=wire_batches()),
         most_links=batch_send.MOST_LINKS,
     )

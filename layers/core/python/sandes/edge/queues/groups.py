@@ -8,8 +8,8 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from sandes import runtime
 from sandes.apps import roster_work
-from sandes.edge.http import now_milliseconds
 from sandes.edge.queues.records import each_record
 from sandes.edge.wiring.groups import wire_fanout, wire_group_upkeep, wire_roster_work
 from sandes.groups import groups_upkeep
@@ -20,9 +20,7 @@ __all__ = ["fanout", "rosters", "upkeep"]
 
 def fanout(event: dict[str, Any], _: LambdaContext) -> dict[str, Any]:
     deps = wire_fanout()
-    return each_record(
-        event, "fanout", lambda body, _: deps.work(body, now_ms=now_milliseconds()), most_links=MOST_LINKS
-    )
+    return each_record(event, "fanout", lambda body, _: deps.work(body, now=runtime.now()), most_links=MOST_LINKS)
 
 
 def upkeep(event: dict[str, Any], _: LambdaContext) -> dict[str, Any]:
@@ -30,7 +28,7 @@ def upkeep(event: dict[str, Any], _: LambdaContext) -> dict[str, Any]:
     return each_record(
         event,
         "group_work",
-        lambda body, _: groups_upkeep.work(body, now_ms=now_milliseconds(), deps=deps),
+        lambda body, _: groups_upkeep.work(body, now=runtime.now(), deps=deps),
         most_links=groups_upkeep.MOST_LINKS,
     )
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from sandes import runtime
 from sandes.administration.imports import import_work
-from sandes.edge.http import now_milliseconds
 from sandes.edge.queues.records import each_record
 from sandes.edge.wiring.imports import wire_import_work
 
@@ -22,6 +22,6 @@ def imports(event: dict[str, Any], _: LambdaContext) -> dict[str, Any]:
     return each_record(
         event,
         "import",
-        lambda body, record: import_work.work(body, receives=record.receives, now_ms=now_milliseconds(), deps=deps),
+        lambda body, record: import_work.work(body, receives=record.receives, now=runtime.now(), deps=deps),
         most_links=import_work.MOST_LINKS,
     )

@@ -6,8 +6,8 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from sandes import runtime
 from sandes.apps import otp_sms
-from sandes.edge.http import now_milliseconds
 from sandes.edge.queues.records import each_record
 from sandes.edge.wiring.otps import wire_otp_sms
 
@@ -19,6 +19,6 @@ def sms(event: dict[str, Any], _: LambdaContext) -> dict[str, Any]:
         event,
         "sms",
         lambda body, record: otp_sms.send_sms(
-            body, queued_at=record.sent_at_seconds, now_ms=now_milliseconds(), deps=wire_otp_sms()
+            body, queued_at=record.sent_at_seconds, now=runtime.now(), deps=wire_otp_sms()
         ),
     )

@@ -20,13 +20,13 @@ def changes(event: dict[str, Any], _: LambdaContext) -> None:
     each_batch(
         event,
         lambda table, records: adding_up.add_up(
-            table, records, now_seconds=runtime.now_ms() // 1000, deps=wire_adding_up()
+            table, records, now_seconds=runtime.now().seconds, deps=wire_adding_up()
         ),
     )
 
 
 def queues(_: dict[str, Any], __: LambdaContext) -> dict[str, Any]:
     """Measure the queues. A schedule calls this every minute."""
-    depths = queue_depths.look(now_ms=runtime.now_ms(), deps=wire_queue_depths())
+    depths = queue_depths.look(now=runtime.now(), deps=wire_queue_depths())
     logger().info("queues", failed=sum(depth.failed for depth in depths))
     return {"queues": len(depths)}

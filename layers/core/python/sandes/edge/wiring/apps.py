@@ -71,7 +71,7 @@ def wire_batches() -> BatchDependencies:
         store=BatchStore(dynamodb, settings.deliveries_table),
         objects=S3Objects(objects_client(), settings.uploads_bucket),
         queue=SqsQueue(client_of("sqs"), settings.batch_queue),
-        clock_ms=runtime.now_ms,
+        clock=runtime.now,
     )
 
 

@@ -59,5 +59,5 @@ def wire_roster_work() -> RosterWorkDependencies:
         deliver=posts,
         pepper=Pepper.of(secret_of(settings.pepper_secret)),
         max_expiry_seconds=settings.max_expiry_seconds,
-        clock_ms=runtime.now_ms,
+        clock=runtime.now,
     )

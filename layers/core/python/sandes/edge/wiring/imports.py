@@ -49,6 +49,6 @@ def _imports(settings: ImportSettings, keys: AttestationKeys | None = None) -> I
         queue=SqsQueue(client_of("sqs"), settings.import_queue),
         recorder=recorder(),
         pepper=Pepper.of(secret_of(settings.pepper_secret)),
-        clock_ms=runtime.now_ms,
+        clock=runtime.now,
         keys=keys,
     )
