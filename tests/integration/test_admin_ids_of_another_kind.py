@@ -13,7 +13,6 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
-import boto3
 import pytest
 from nacl.signing import SigningKey
 
@@ -24,11 +23,12 @@ from sandes.model.ids import id_text, message_text
 from sandes.model.instant import Instant
 from sandes.protocol import app_api
 from sandes.protocol.errors import ErrorCode
-from tests.support.admin_api import REGION, Answer, admin_api
+from tests.support.admin_api import Answer, admin_api
 from tests.support.admin_examples import EXAMPLES, Call
 from tests.support.admin_world import NOWHERE, World
 from tests.support.batches import BatchApp, new_app
 from tests.support.groups import Groups
+from tests.support.memory.services import s3_client
 from tests.support.otps import by_account
 from tests.support.otps import send as send_otp
 from tests.support.service import Person, new_phone
@@ -201,7 +201,7 @@ def ids(world: World) -> Ids:
     service, at, other = world.service, world.spots["own"], world.spots["other"]
     person, link = service.person(), SigningKey.generate()
     app = service.app()
-    sender = new_app(service, boto3.client("s3", region_name=REGION))
+    sender = new_app(service, s3_client())
     entry = world.staff.entries(at.place.organisation)[-1]
     groups = Groups(service)
     service.open_link(person, link=link)

@@ -16,7 +16,6 @@ from typing import Any
 from unittest.mock import patch
 from urllib.parse import urlencode
 
-import boto3
 from moto import mock_aws
 
 from functions.admin import handler as admin
@@ -30,10 +29,12 @@ from sandes.store import schema
 from tests.support.dynamodb import memory_dynamodb
 from tests.support.memory.clients import MemoryClient, functions_use
 from tests.support.memory.dynamodb import Dynamo
+from tests.support.memory.services import QUEUE_URL, REGION, SECRET_ARN, MemoryQueues, s3_client, secrets_client
 from tests.support.pool import MemoryMailer, MemoryPool
 
 FUNCTIONS: tuple[ModuleType, ...] = (admin, admin_people, admin_apps)
-REGION = "us-east-1"
+SECRETS = ("pepper", "sender", "attestation", "audit", "webhook")
+QUEUES = ("group", "roster", "webhook", "import", "fanout")
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,7 @@ class AdminApi:
     pool: MemoryPool
     mailer: MemoryMailer
     database: Dynamo
+    queues: MemoryQueues = field(default_factory=MemoryQueues)
     touched: set[tuple[str, str]] = field(default_factory=set)
     """The writes that functions have requested: tables, and values of their partition key as JSON."""
     calls: int = 0
@@ -160,7 +162,9 @@ def admin_api() -> Iterator[AdminApi]:
                     patches.enter_context(patch.object(module, "mailer", lambda: mailer))
             runtime.forget()
             api = AdminApi(client, tables, pool, mailer, database)
-            patches.enter_context(functions_use(_watching_writes(api)))
+            secrets = secrets_client({name: name[0] * 32 for name in SECRETS})
+            watched = _watching_writes(api)
+            patches.enter_context(functions_use(dynamodb=watched, sqs=api.queues.client, secretsmanager=secrets))
             yield api
             runtime.forget()
 
@@ -170,14 +174,10 @@ _CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "A
 
 def _settings(tables: Mapping[str, str]) -> dict[str, str]:
     """Return the settings of all functions together, as infra/ makes them."""
-    secrets, sqs = boto3.client("secretsmanager", region_name=REGION), boto3.client("sqs", region_name=REGION)
     settings = {f"{name.upper()}_TABLE": table for name, table in tables.items()}
-    for name in ("pepper", "sender", "attestation", "audit", "webhook"):
-        made = secrets.create_secret(Name=name, SecretString=name[0] * 32)
-        settings[f"{name.upper()}_SECRET"] = made["ARN"]
-    for name in ("group", "roster", "webhook", "import", "fanout"):
-        settings[f"{name.upper()}_QUEUE"] = sqs.create_queue(QueueName=name)["QueueUrl"]
-    boto3.client("s3", region_name=REGION).create_bucket(Bucket="uploads")
+    settings |= {f"{name.upper()}_SECRET": SECRET_ARN + name for name in SECRETS}
+    settings |= {f"{name.upper()}_QUEUE": QUEUE_URL + name for name in QUEUES}
+    s3_client().create_bucket(Bucket="uploads")
     return settings | {
         "STAGE": "test",
         "ADMINISTRATOR_POOL": "pool",

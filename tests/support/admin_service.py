@@ -17,7 +17,6 @@ from dataclasses import dataclass, field
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
-import boto3
 import httpx
 import pytest
 from moto import mock_aws
@@ -32,10 +31,10 @@ from tests.support.admin_api import function_of
 from tests.support.administration import Administration
 from tests.support.log import caught_log
 from tests.support.memory.clients import functions_use
+from tests.support.memory.services import QUEUE_URL, REGION, SECRET_ARN, MemoryQueues, s3_client, secrets_client
 from tests.support.pool import MemoryMailer
 from tests.support.service import AUDIENCE, Service
 
-REGION = "us-east-1"
 URL = "https://admin.test/stage"
 FUNCTIONS = (settings.AdminFunctionSettings, settings.AdminPeopleSettings, settings.AdminAppsSettings)
 SECRETS = {"pepper_secret": "p", "attestation_secret": "a", "audit_secret": "k"}
@@ -55,6 +54,7 @@ class AdminService:
 
     service: Service
     administration: Administration
+    queues: MemoryQueues = field(default_factory=MemoryQueues)
     requests: list[tuple[str, str, int]] = field(default_factory=list)
 
     @property
@@ -69,29 +69,16 @@ class AdminService:
 
     def work_on_imports(self) -> None:
         """Process all entries in the queue of imports."""
-        queue = boto3.client("sqs", region_name=REGION)
-        url = queue.get_queue_url(QueueName="import")["QueueUrl"]
-        while messages := queue.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", []):
-            attributes = {"SentTimestamp": str(time.time_ns() // 1_000_000), "ApproximateReceiveCount": "1"}
-            records = [
-                {
-                    "messageId": one["MessageId"],
-                    "body": one["Body"],
-                    "attributes": attributes,
-                    "eventSourceARN": f"arn:aws:sqs:{REGION}:1:import",
-                }
-                for one in messages
-            ]
+        url = QUEUE_URL + "import"
+        while records := self.queues.take(url):
             context: Any = SimpleNamespace(aws_request_id="work-1")
             with redirect_stdout(io.StringIO()):
                 left = admin_people.imports({"Records": records}, context)
             assert not left["batchItemFailures"], left
-            for one in messages:
-                queue.delete_message(QueueUrl=url, ReceiptHandle=one["ReceiptHandle"])
 
     def put_file(self, key: str, content: bytes) -> None:
         """Put a file at the address in the form of an upload."""
-        boto3.client("s3", region_name=REGION).put_object(Bucket="test-uploads", Key=key, Body=content)
+        s3_client().put_object(Bucket="test-uploads", Key=key, Body=content)
 
     def http(self, request: httpx.Request) -> httpx.Response:
         path = request.url.path.removeprefix("/stage")
@@ -133,11 +120,14 @@ def _event(request: httpx.Request, path: str) -> dict[str, Any]:
 @contextmanager
 def admin_service(client: Any, tables: dict[str, str], patch: pytest.MonkeyPatch) -> Iterator[AdminService]:
     """Serve the API from the given tables on the real clock. Make the secrets, queues and buckets of its functions."""
-    with mock_aws(), functions_use(client):
-        yield from _serve(client, tables, patch)
+    queues, secrets = MemoryQueues(), secrets_client({name: SECRETS.get(name, "x") * 32 for name in _SECRETS})
+    with mock_aws(), functions_use(dynamodb=client, sqs=queues.client, secretsmanager=secrets):
+        yield from _serve(client, tables, queues, patch)
 
 
-def _serve(client: Any, tables: dict[str, str], patch: pytest.MonkeyPatch) -> Iterator[AdminService]:
+def _serve(
+    client: Any, tables: dict[str, str], queues: MemoryQueues, patch: pytest.MonkeyPatch
+) -> Iterator[AdminService]:
     for name, value in _environment(tables).items():
         patch.setenv(name.upper(), value)
     patch.setenv("AWS_DEFAULT_REGION", REGION)
@@ -150,7 +140,7 @@ def _serve(client: Any, tables: dict[str, str], patch: pytest.MonkeyPatch) -> It
             patch.setattr(module, "mailer", MemoryMailer)
     try:
         with caught_log():  # keeps log lines out of the output of a command
-            yield AdminService(service, Administration(service))
+            yield AdminService(service, Administration(service), queues)
     finally:
         runtime.forget()
 
@@ -158,18 +148,18 @@ def _serve(client: Any, tables: dict[str, str], patch: pytest.MonkeyPatch) -> It
 def _environment(tables: dict[str, str]) -> dict[str, str]:
     told = {"stage": "test", "token_audience": AUDIENCE, "webhook_networks": ""}
     told |= {"federation_provider": "", "audit_former_keys": "", "mail_from": "sandes@example.gov.in"}
-    for name in {name for one in FUNCTIONS for name in one.model_fields} - told.keys():
+    for name in _FIELDS - told.keys():
         word, _, kind = name.rpartition("_")
         match kind:
             case "table":
                 told[name] = tables[word]
             case "secret":
-                told[name] = _secret(name)
+                told[name] = SECRET_ARN + name
             case "queue":
-                told[name] = boto3.client("sqs", region_name=REGION).create_queue(QueueName=word)["QueueUrl"]
+                told[name] = QUEUE_URL + word
             case "bucket":
                 told[name] = f"test-{word}"
-                boto3.client("s3", region_name=REGION).create_bucket(Bucket=told[name])
+                s3_client().create_bucket(Bucket=told[name])
             case "apigatewaymanagementapi":
                 told[name] = "https://gateway.test"
             case "pool":
@@ -179,13 +169,8 @@ def _environment(tables: dict[str, str]) -> dict[str, str]:
     return told
 
 
-def _secret(name: str) -> str:
-    secrets = boto3.client("secretsmanager", region_name=REGION)
-    value = SECRETS.get(name, "x") * 32
-    try:
-        return str(secrets.create_secret(Name=name, SecretString=value)["ARN"])
-    except secrets.exceptions.ResourceExistsException:
-        return str(secrets.describe_secret(SecretId=name)["ARN"])
+_FIELDS = {name for one in FUNCTIONS for name in one.model_fields}
+_SECRETS = {name for name in _FIELDS if name.endswith("_secret")}
 
 
 def _wirings() -> list[ModuleType]:

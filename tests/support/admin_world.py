@@ -12,8 +12,6 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-import boto3
-
 from sandes.administration.audit.audit_log import heads_name
 from sandes.model.administrator import PLATFORM, AssignmentKey, Caller, Place, Role
 from sandes.model.device import Device
@@ -38,8 +36,9 @@ from sandes.model.verification_request import VerificationRequest
 from sandes.people import complaining
 from sandes.protocol.client_api import Report
 from sandes.store.verification_requests import VerificationRequestStore
-from tests.support.admin_api import REGION, AdminApi, base64_text, forget_what_was_written
+from tests.support.admin_api import AdminApi, base64_text, forget_what_was_written
 from tests.support.administration import Administration
+from tests.support.memory.services import s3_client
 from tests.support.service import Person, Service
 
 Rows = dict[Any, dict[str, Any]]
@@ -144,7 +143,7 @@ class World:
             api, service, staff, places["own"], {}, officers=[one for pair in officers.values() for one in pair]
         )
         world.spots = {name: world._spot(name, place, *officers[place.organisation]) for name, place in places.items()}
-        s3 = boto3.client("s3", region_name=REGION)
+        s3 = s3_client()
         s3.put_object(Bucket="uploads", Key=heads_name(3600), Body=b"{}")
         return world
 

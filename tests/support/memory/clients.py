@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -99,20 +99,24 @@ def raised(refused: Refused, operation: str) -> ClientError:
     return error_class(refused.code)(answer, operation)
 
 
+_session = cache(get_session)
+"""Serves all tests: a session reads the endpoints and models of AWS once."""
+
+
 @dataclass(frozen=True)
 class MemorySession:
-    """Makes clients as botocore's session does; the client of DynamoDB is the one given."""
+    """Makes clients as botocore's session does. The clients of the services in memory are the ones given."""
 
-    dynamodb: Any
+    clients: Mapping[str, Any]
 
     def create_client(self, service: str, **settings: Any) -> Any:
-        return self.dynamodb if service == "dynamodb" else get_session().create_client(service, **settings)
+        return self.clients[service] if service in self.clients else _session().create_client(service, **settings)
 
 
 @contextmanager
-def functions_use(dynamodb: Any) -> Iterator[None]:
-    """Let edge/clients.py give functions a client of DynamoDB. Other services stay botocore's, for moto."""
-    session = MemorySession(dynamodb)
+def functions_use(**in_memory: Any) -> Iterator[None]:
+    """Let edge/clients.py give functions these clients, by service. Other services stay botocore's, for moto."""
+    session = MemorySession(in_memory)
     with patch.object(clients, "_session", lambda: session), patch.object(clients, "lighten", lambda made: made):
         yield
 

@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-import boto3
 import pytest
 
 from functions.admin_people import handler
@@ -15,9 +14,10 @@ from sandes.edge.settings import ImportSettings
 from sandes.edge.wiring.imports import wire_imports
 from sandes.model.administrator import Caller, Place, Role
 from sandes.model.ids import id_text, parse_import
-from tests.support.admin_api import REGION, AdminApi, Answer, Context, admin_api
+from tests.support.admin_api import AdminApi, Answer, Context, admin_api
 from tests.support.administration import Administration
 from tests.support.imports import csv_of, row
+from tests.support.memory.services import s3_client
 from tests.support.service import Service
 
 
@@ -39,25 +39,9 @@ class World:
         return answer
 
     def work(self) -> None:
-        """Process all queued entries by the function's own entry point. Wait for delays of a second."""
-        queues, url = boto3.client("sqs", region_name=REGION), ImportSettings.load().import_queue
-        for _ in range(20):
-            taken = queues.receive_message(QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=2).get("Messages", [])
-            if not taken:
-                return
-            attributes = {"SentTimestamp": str(time.time_ns() // 1_000_000), "ApproximateReceiveCount": "1"}
-            records = [
-                {
-                    "messageId": one["MessageId"],
-                    "body": one["Body"],
-                    "attributes": attributes,
-                    "eventSourceARN": f"arn:aws:sqs:{REGION}:1:import",
-                }
-                for one in taken
-            ]
+        """Process all queued entries by the function's own entry point."""
+        while records := self.api.queues.take(ImportSettings.load().import_queue):
             assert handler.imports({"Records": records}, None) == {"batchItemFailures": []}  # type: ignore[arg-type]
-            for one in taken:
-                queues.delete_message(QueueUrl=url, ReceiptHandle=one["ReceiptHandle"])
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +61,7 @@ def test_an_import_from_its_address_to_its_results(world: World) -> None:
     one = deps.store.read(parse_import(id), now_seconds=int(time.time()))
     assert one is not None
     content = csv_of(row(), row("12"), row(expires="2020-01-01", name=""))
-    boto3.client("s3", region_name=REGION).put_object(Bucket="uploads", Key=imports.file_name(one), Body=content)
+    s3_client().put_object(Bucket="uploads", Key=imports.file_name(one), Body=content)
     assert world("POST", f"/imports/{id}/commit", {"dry_run": False}).code == "import_state"
     assert world("POST", f"/imports/{id}/commit", {"dry_run": True}).status == 202
     world.work()
