@@ -11,13 +11,14 @@ from sandes.administration.people.verifications import (
     VerificationDependencies,
     Who,
     attest,
-    decided,
     find_account,
 )
 from sandes.model.ids import AccountId, UnitId, account_text, id_text
 from sandes.model.verification import Verification
 from sandes.protocol.errors import missing
 from sandes.protocol.fields import Email, Name, OneLine, OrganisationField, UnitField
+from sandes.races import retry_raced
+from sandes.store.verifications import VerificationRaced
 
 
 class Verify(Who):
@@ -83,7 +84,7 @@ def _verify(operation: Verify, *, now_seconds: int, deps: VerificationDependenci
         account = find_account(operation, deps)
         return attest(account, terms, deps.store.read(account.id), now_seconds=now_seconds, deps=deps)
 
-    return decided(attempt)
+    return retry_raced(attempt, on=VerificationRaced)
 
 
 def _revoke(operation: Revoke, *, now_seconds: int, deps: VerificationDependencies) -> None:
@@ -100,7 +101,7 @@ def _revoke(operation: Revoke, *, now_seconds: int, deps: VerificationDependenci
             raise missing("/phone" if operation.phone else "/account", "verification in force")
         deps.store.end(verification, "revoked", reason=operation.reason, now_seconds=now_seconds)
 
-    decided(attempt)
+    retry_raced(attempt, on=VerificationRaced)
 
 
 def _shown(account: AccountId, verification: Verification | None, now_seconds: int) -> dict[str, Any]:

@@ -15,14 +15,11 @@ from sandes.model.ids import AdministratorId, OrganisationId, administrator_text
 from sandes.model.mailbox import mailbox_of
 from sandes.protocol.admin_roles_api import NewPerson
 from sandes.protocol.errors import ErrorCode, ProtocolError, invalid, missing
+from sandes.races import Raced, retry_raced
 from sandes.store.administrators import NOT_ASSIGNED, UNCHANGED, AdministratorStore
 from sandes.store.dynamo import ConditionFailed
 from sandes.store.organisations import OrganisationStore
 from sandes.store.transaction import Operation
-
-_TRIES = 4
-"""How often a grant is tried while others change the same person's roles."""
-
 
 Parts = Callable[[Assignment, Administrator], Iterable[Operation]]
 """Builds the grant and the operations that are written with it. NOT_ASSIGNED fails if the administrator has the role
@@ -94,16 +91,17 @@ class Appointments:
             raise ProtocolError(ErrorCode.OWN_ROLES)
         by = administrator_text(decision.approval.requested_by)
         grant = Assignment(id, wanted.role, wanted.place, by, now_seconds, wanted.expires_at)
-        for _ in range(_TRIES):
+
+        def attempt() -> None:
             person, made = self._person(id, wanted, now_seconds)
             try:
                 write([made, *parts(grant, _as_given(person, wanted))], subject=administrator_text(id))
             except ConditionFailed as failed:
                 if failed.is_(UNCHANGED):  # the person got another role meanwhile, which may exclude this one
-                    continue
+                    raise Raced from None
                 raise ProtocolError(ErrorCode.ALREADY_ASSIGNED if failed.is_(NOT_ASSIGNED) else otherwise) from None
-            return
-        raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1)
+
+        retry_raced(attempt)
 
     def _invited(
         self, who: NewPerson, wanted: Appointment, decision: Decision, two: Collection[AdministratorId]

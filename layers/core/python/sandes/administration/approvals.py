@@ -39,6 +39,7 @@ from sandes.model.mailbox import mailbox_of
 from sandes.model.organisation import Tree
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.protocol.fields import Wire
+from sandes.races import Raced, retry_raced
 from sandes.store.approvals import NOBODY_ASKED, ApprovalStore, same_as
 from sandes.store.dynamo import ConditionFailed
 from sandes.store.organisations import OrganisationStore
@@ -48,9 +49,6 @@ Parameters = TypeVar("Parameters", bound=Wire)
 
 MAX_PENDING = 50
 """The most pending requests of one administrator, in all organisations together."""
-
-_TRIES = 4
-"""How often a request is tried while the same administrator makes others."""
 
 
 class Write(Protocol):
@@ -144,7 +142,8 @@ def request(caller: Caller, operation: str, parameters: Wire, *, now: Instant, d
     act = _act(f"{operation}.requested", caller, right, approval, asked.recorded(parameters))
     platforms = of_platform(asked.permission, "second", asked.roles(parameters))
     write = deps.by_right(act, right, now=now)
-    for _ in range(_TRIES):
+
+    def attempt() -> Approval:
         pending = deps.store.pending_of(caller.id, now_seconds=now.seconds)
         if len(pending.approvals) >= MAX_PENDING:
             raise ProtocolError(ErrorCode.TOO_MANY_PENDING)
@@ -152,9 +151,10 @@ def request(caller: Caller, operation: str, parameters: Wire, *, now: Instant, d
             write(deps.store.requesting(approval, pending, of_platform=platforms, now_seconds=now.seconds))
         except ConditionFailed as failed:
             _check_not_the_same(failed)  # otherwise the requester made another request at the same moment
-            continue
+            raise Raced from None
         return approval
-    raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1)
+
+    return retry_raced(attempt)
 
 
 def approve(caller: Caller, id: ApprovalId, *, now: Instant, deps: ApprovalDependencies) -> Approval:

@@ -16,7 +16,7 @@ from sandes.crypto.pepper import Pepper
 from sandes.crypto.seal import GroupChange
 from sandes.cursors import cursor as make_cursor
 from sandes.cursors import position
-from sandes.groups.group_events import decided, is_for_all, new_event, told
+from sandes.groups.group_events import is_for_all, new_event, told
 from sandes.identity.apps import AppCaller, AppRequest, first_answer, identify
 from sandes.model.app import MAX_GUESTS, App
 from sandes.model.group import MAX_ADMINS, MAX_OFFICIAL_MEMBERS, Actor, Group, GroupEvent, Member, Role
@@ -28,6 +28,7 @@ from sandes.ports.objects import Objects
 from sandes.ports.queues import Queue
 from sandes.protocol import app_groups_api
 from sandes.protocol.errors import ErrorCode, ProtocolError, invalid
+from sandes.races import retry_raced
 from sandes.store.app_groups import AppGroupStore, AppTie, tie_fields
 from sandes.store.app_view import AppView, Wanted
 from sandes.store.deliveries import Answer
@@ -206,7 +207,7 @@ def dissolve(request: AppRequest, id: GroupId, *, now: Instant, deps: AppGroupDe
         with told(event, deps.work):
             deps.changes.dissolve(_live(deps.groups.read(group.id)), event=event)
 
-    decided(attempt)
+    retry_raced(attempt, on=GroupRaced)
 
 
 # Members
@@ -271,7 +272,7 @@ def put_member(
             deps.changes.set_role(id, member, body.role, by=None, event=event)
         return _shown_member(after)
 
-    return decided(attempt)
+    return retry_raced(attempt, on=GroupRaced)
 
 
 def remove_member(
@@ -290,7 +291,7 @@ def remove_member(
             with told(_event(caller, group, GroupChange.REMOVED, member, now), deps.work) as event:
                 deps.changes.remove(id, member, by=None, event=event)
 
-    decided(attempt)
+    retry_raced(attempt, on=GroupRaced)
 
 
 # Shared with rosters

@@ -32,6 +32,7 @@ from sandes.ports.objects import Objects
 from sandes.ports.queues import Queue
 from sandes.protocol import app_api
 from sandes.protocol.errors import ErrorCode, ProtocolError
+from sandes.races import Raced, retry_raced
 from sandes.store.app_view import Wanted
 from sandes.store.batches import BATCH_KEEP_SECONDS, BATCH_STATE, BatchStore, live_batch
 from sandes.store.directory import DirectoryStore
@@ -54,7 +55,6 @@ SHOWN_FAULTS = 100
 CONTENT_TYPES = {"csv": "text/csv", "ndjson": "application/x-ndjson"}
 CSV_COLUMNS = ("row", "client_ref", "message", "status", "code")
 
-_TRIES = 4
 _READ_MESSAGES = 100
 
 
@@ -225,7 +225,9 @@ def cancel(request: AppRequest, id: str, *, now: Instant, deps: BatchDependencie
     Raises ProtocolError not_found, batch_state after completion or failure, and the errors of `identify`.
     """
     _, batch = _own(request, id, now, deps)
-    for _ in range(_TRIES):
+
+    def attempt() -> None:
+        nonlocal batch
         if batch.state == "cancelled":
             return
         if batch.state in {"completed", "failed"}:
@@ -237,10 +239,10 @@ def cancel(request: AppRequest, id: str, *, now: Instant, deps: BatchDependencie
             if stands is None:
                 raise ProtocolError(ErrorCode.NOT_FOUND) from None
             batch = stands
-            continue
+            raise Raced from None
         deps.objects.delete(file_name(batch))
-        return
-    raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1)
+
+    retry_raced(attempt)
 
 
 def results(

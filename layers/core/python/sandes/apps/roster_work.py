@@ -36,6 +36,7 @@ from sandes.ports.objects import ObjectMissing, Objects
 from sandes.ports.queues import Queue
 from sandes.protocol.app_groups_api import MAX_ROSTER_ROWS
 from sandes.protocol.errors import ErrorCode
+from sandes.races import Raced, retry_raced
 from sandes.store.apps import AppStore
 from sandes.store.directory import DirectoryStore, Known
 from sandes.store.dynamo import StoreUnavailable
@@ -68,7 +69,6 @@ MOST_LINKS = 2 * (2 * MAX_ROSTER_ROWS // CHUNK + ORPHAN_SECONDS // _NOT_YET_SECO
 one chunk in each entry.
 """
 
-_TRIES = 4
 
 TELLS = {
     ChangeKind.ADD: GroupChange.JOINED,
@@ -234,23 +234,25 @@ class _Chunk:
 
     def make(self) -> Roster:
         """Return the roster afterwards. Raises _Overtaken, or StoreUnavailable."""
-        for _ in range(_TRIES):
-            try:
-                return self._try()
-            except GroupRaced:  # somebody joined or left, or another run was faster
-                stands = self._deps.rosters.read(self._roster.group)
-                if stands is None or stands.id != self._roster.id:
-                    raise _Overtaken from None
-                if (stands.done, stands.made) == (self._roster.done, self._roster.made):
-                    if stands.state != "applying":
-                        return stands
-                    continue
-                if stands.run != self._run:
-                    raise _Overtaken from None
-                if stands.done > self._roster.done:
-                    return stands  # this run has counted them, but its answer was lost
-                self._roster = stands  # this run has made them, but its answer was lost
-        raise StoreUnavailable
+        return retry_raced(self._attempt, otherwise=StoreUnavailable())
+
+    def _attempt(self) -> Roster:
+        try:
+            return self._try()
+        except GroupRaced:  # somebody joined or left, or another run was faster
+            stands = self._deps.rosters.read(self._roster.group)
+            if stands is None or stands.id != self._roster.id:
+                raise _Overtaken from None
+            if (stands.done, stands.made) == (self._roster.done, self._roster.made):
+                if stands.state != "applying":
+                    return stands
+                raise Raced from None
+            if stands.run != self._run:
+                raise _Overtaken from None
+            if stands.done > self._roster.done:
+                return stands  # this run has counted them, but its answer was lost
+            self._roster = stands  # this run has made them, but its answer was lost
+            raise Raced from None
 
     def _try(self) -> Roster:
         roster = self._roster

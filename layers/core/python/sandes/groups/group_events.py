@@ -8,10 +8,10 @@ everything fails in between. The worker of an entry sends the event if its row e
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 from sandes.crypto.seal import GroupChange, group_event_body
 from sandes.model.device import Device
@@ -31,9 +31,7 @@ from sandes.model.ids import (
 )
 from sandes.model.instant import Instant
 from sandes.ports.queues import Queue
-from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.store.dynamo import StoreUnavailable
-from sandes.store.group_operations import GroupRaced
 from sandes.store.groups import GroupStore
 
 NET_SECONDS = 150
@@ -43,9 +41,6 @@ never.
 
 _NOT_OF_MEMBERS = {GroupChange.CHANGED, GroupChange.DISSOLVED}
 _SUBJECT_IS_OUT = {GroupChange.LEFT, GroupChange.REMOVED}
-_TRIES = 4
-
-T = TypeVar("T")
 
 
 class Deliver(Protocol):
@@ -139,16 +134,6 @@ def devices_event(group: GroupId, account: AccountId, change: MessageId) -> Grou
 
 def _entry(event: GroupEvent) -> dict[str, Any]:
     return {"job": "event", "group": id_text(event.group), "event": message_text(event.message)}
-
-
-def decided(attempt: Callable[[], T]) -> T:
-    """Repeat `attempt`, including its reads, while others change the group first. Raises ProtocolError unavailable."""
-    for _ in range(_TRIES):
-        try:
-            return attempt()
-        except GroupRaced:
-            continue
-    raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1)
 
 
 def send_event(queued: Mapping[str, Any], *, now: Instant, deps: EventDependencies) -> str:

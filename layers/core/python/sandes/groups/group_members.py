@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from sandes.crypto import statements
 from sandes.crypto.seal import GroupChange
 from sandes.cursors import cursor, position
-from sandes.groups.group_events import decided, new_event, told
+from sandes.groups.group_events import new_event, told
 from sandes.groups.groups import (
     GroupDependencies,
     actor_of,
@@ -40,6 +40,8 @@ from sandes.model.standing import Standing
 from sandes.policy import Person, decide
 from sandes.protocol import client_api
 from sandes.protocol.errors import ErrorCode, ProtocolError, invalid
+from sandes.races import retry_raced
+from sandes.store.group_operations import GroupRaced
 from sandes.store.groups import GroupFacts, Subject
 from sandes.store.membership_changes import Way
 
@@ -66,8 +68,8 @@ def put_member(
     enforce(deps.limits, Limit.GROUP_CHANGES, subject(me), now=now)
     change = _Change(caller, id, now, deps)
     if account == me:
-        return decided(lambda: change.join(role))
-    return decided(lambda: change.put(account, role))
+        return retry_raced(lambda: change.join(role), on=GroupRaced)
+    return retry_raced(lambda: change.put(account, role), on=GroupRaced)
 
 
 def remove_member(
@@ -83,9 +85,9 @@ def remove_member(
     enforce(deps.limits, Limit.GROUP_CHANGES, subject(me), now=now)
     change = _Change(caller, id, now, deps)
     if account == me:
-        decided(change.leave)
+        retry_raced(change.leave, on=GroupRaced)
     else:
-        decided(lambda: change.remove(account))
+        retry_raced(lambda: change.remove(account), on=GroupRaced)
 
 
 class _Change:

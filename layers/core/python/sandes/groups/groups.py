@@ -12,7 +12,7 @@ from sandes.crypto.pepper import Pepper
 from sandes.crypto.seal import GroupChange
 from sandes.cursors import cursor, position
 from sandes.groups.fanout import chunks_of
-from sandes.groups.group_events import decided, is_for_all, new_event, told
+from sandes.groups.group_events import is_for_all, new_event, told
 from sandes.identity.devices import Caller
 from sandes.identity.signed_acts import Signed, check_act
 from sandes.limits import Limit, enforce
@@ -24,6 +24,7 @@ from sandes.policy import GroupView, Viewer, decide
 from sandes.ports.queues import Queue
 from sandes.protocol import client_api
 from sandes.protocol.errors import ErrorCode, ProtocolError, invalid
+from sandes.races import retry_raced
 from sandes.store.group_changes import GroupChangeStore
 from sandes.store.group_operations import GroupRaced
 from sandes.store.groups import GroupStore, Tie
@@ -159,7 +160,7 @@ def change(
             )
         return read(caller, id, now=now, deps=deps)
 
-    return decided(attempt)
+    return retry_raced(attempt, on=GroupRaced)
 
 
 def _check_change(group: Group, wanted: client_api.ChangeGroup) -> None:
@@ -188,7 +189,7 @@ def dissolve(caller: Caller, id: GroupId, signed: Signed | None, *, now: Instant
         with told(event, deps.work):
             deps.changes.dissolve(group, owner=me, event=event)
 
-    decided(attempt)
+    retry_raced(attempt, on=GroupRaced)
 
 
 # Shared by the calls about groups and about their members

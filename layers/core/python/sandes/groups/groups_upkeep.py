@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from sandes.crypto.seal import GroupChange
-from sandes.groups.group_events import EventDependencies, decided, devices_event, new_event, send_event, told
+from sandes.groups.group_events import EventDependencies, devices_event, new_event, send_event, told
 from sandes.model.group import SYSTEM, Group, Member, Role
 from sandes.model.ids import (
     AccountId,
@@ -28,6 +28,7 @@ from sandes.model.ids import (
 from sandes.model.instant import Instant
 from sandes.model.standing import Standing
 from sandes.ports.queues import Queue
+from sandes.races import retry_raced
 from sandes.store.directory import DirectoryStore
 from sandes.store.group_changes import GroupChangeStore
 from sandes.store.group_operations import GroupRaced
@@ -90,7 +91,8 @@ def _end_memberships(queued: Mapping[str, Any], *, now: Instant, deps: UpkeepDep
     after = parse_group(queued["after"]) if "after" in queued else None
     memberships, last = deps.events.groups.memberships(account, after=after, limit=MEMBERSHIPS_AT_ONCE)
     for group, _ in memberships:
-        decided(partial(_end_membership, account, group, ended, until_ms=until_ms, now=now, deps=deps))
+        attempt = partial(_end_membership, account, group, ended, until_ms=until_ms, now=now, deps=deps)
+        retry_raced(attempt, on=GroupRaced)
     if last is not None:
         deps.work.send({**queued, "after": id_text(last)})
         return "going_on"

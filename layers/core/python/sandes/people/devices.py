@@ -55,6 +55,7 @@ from sandes.protocol.client_api import (
 from sandes.protocol.errors import ErrorCode, ProtocolError, invalid
 from sandes.protocol.faults import fault
 from sandes.protocol.frames import Revoked, render
+from sandes.races import Raced, retry_raced
 from sandes.store.codes import ChallengeChanged, CodeStore
 from sandes.store.directory import DirectoryStore
 from sandes.store.enrolment import EnrolmentRaced, EnrolmentStore
@@ -76,8 +77,6 @@ QUEUED_NUMBER = b"registered number"
 
 ORPHAN_SECONDS = 120
 """A nominated number that has no account after this time belongs to a failed registration."""
-
-_TRIES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +120,9 @@ def register(id: str, body: VerifyRegistration, *, now: Instant, deps: DeviceDep
     _check_new_device(body.device, id)
     challenge = check_code(id, body.code, "register", now=now, deps=deps.codes)
     index = deps.pepper.index("phone", challenged_phone(challenge, deps.codes))
-    for _ in range(_TRIES):
+
+    def attempt() -> Registered:
+        nonlocal challenge
         if challenge.used:
             return _repeated(challenge, body.device, otherwise=ErrorCode.CODE_USED)
         number = deps.enrolment.nominations.number(index)
@@ -134,7 +135,9 @@ def register(id: str, body: VerifyRegistration, *, now: Instant, deps: DeviceDep
             return _register_again(account, challenge, body.device, now, deps)
         except EnrolmentRaced:
             challenge = _read_again(challenge, now, deps)
-    raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1)
+            raise Raced from None
+
+    return retry_raced(attempt)
 
 
 def _register_new(
@@ -234,7 +237,9 @@ def link(body: LinkDevice, *, now: Instant, deps: DeviceDependencies) -> Registe
         raise ProtocolError(ErrorCode.LINK_INVALID) from error
     if Outcome.parse(challenge.subject).address.account != body.account:
         raise ProtocolError(ErrorCode.LINK_INVALID)
-    for _ in range(_TRIES):
+
+    def attempt() -> Registered:
+        nonlocal challenge
         if challenge.used:
             return _repeated(challenge, body.device, otherwise=ErrorCode.LINK_INVALID)
         account, opener = _opener(challenge, deps)
@@ -245,7 +250,9 @@ def link(body: LinkDevice, *, now: Instant, deps: DeviceDependencies) -> Registe
             return _registered(device)
         except EnrolmentRaced:
             challenge = _read_again(challenge, now, deps)
-    raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1)
+            raise Raced from None
+
+    return retry_raced(attempt)
 
 
 def _check_joining(body: LinkDevice, now: Instant) -> None:

@@ -13,9 +13,8 @@ from sandes.people.devices import DeviceDependencies
 from sandes.people.profiles import enforce_for
 from sandes.protocol.client_api import NewVerificationRequest, OwnVerificationRequest, OwnVerificationRequests
 from sandes.protocol.errors import ErrorCode, ProtocolError, missing
+from sandes.races import retry_raced
 from sandes.store.dynamo import ConditionFailed
-
-_TRIES = 4
 
 
 def ask(
@@ -52,16 +51,15 @@ def ask(
         registration=caller.device.registration,
         requested_at=now_seconds,
     )
-    for _ in range(_TRIES):
+
+    def attempt() -> OwnVerificationRequest:
         previous = deps.requests.read(caller.account.id, body.organisation, now_seconds=now_seconds)
         if previous and previous.state(caller.account, now_seconds=now_seconds) == "open":
             raise ProtocolError(ErrorCode.ALREADY_REQUESTED)
-        try:
-            deps.requests.open(made, previous=previous)
-        except ConditionFailed:
-            continue
+        deps.requests.open(made, previous=previous)
         return _shown(caller, made, now_seconds)
-    raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1)
+
+    return retry_raced(attempt, on=ConditionFailed)
 
 
 def own(caller: Caller, *, now: Instant, deps: DeviceDependencies) -> OwnVerificationRequests:

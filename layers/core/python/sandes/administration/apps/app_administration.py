@@ -5,7 +5,6 @@ app_terms.py and app_templates.py handle the changes that need two people.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -36,9 +35,8 @@ from sandes.protocol.admin_apps_api import (
     PutGuests,
 )
 from sandes.protocol.errors import ErrorCode, ProtocolError, missing
+from sandes.races import retry_until_written
 from sandes.store.app_rows import ListedApp
-
-_TRIES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +143,7 @@ def change(
             deps=deps.recorded(did, right, now=now),
         )
 
-    _until_done(attempt)
+    retry_until_written(attempt)
     return read(caller, id, deps=deps.registry)
 
 
@@ -175,7 +173,7 @@ def set_guests(
         did = act(caller, right, "app.guests", place, app_text(id), added=added, removed=removed)
         return app_registry.set_guests(app, body.guests, deps.recorded(did, right, now=now))
 
-    _until_done(attempt)
+    retry_until_written(attempt)
     return read(caller, id, deps=deps.registry)
 
 
@@ -195,7 +193,7 @@ def add_key(
         did = act(caller, right, "app.key.add", place, app_text(id), **_recorded(key))
         return app_registry.put_key(app, key, deps.recorded(did, right, now=now))
 
-    _until_done(attempt)
+    retry_until_written(attempt)
     return _shown_key(id, key, private)
 
 
@@ -210,7 +208,7 @@ def revoke_key(caller: Caller, id: AppId, key: str, *, now: Instant, deps: AppAd
         did = act(caller, right, "app.key.revoke", place, app_text(id), key=bare)
         return app_registry.revoke_key(id, bare, deps.recorded(did, right, now=now))
 
-    _until_done(attempt)
+    retry_until_written(attempt)
 
 
 def back_to_trial(
@@ -231,7 +229,7 @@ def back_to_trial(
         registry = deps.recorded(did, right, now=now)
         return app_registry.set_terms(app, "trial", per_minute, per_day, registry)
 
-    _until_done(attempt)
+    retry_until_written(attempt)
     app, _, _ = at_place(caller, id, "read", deps.registry, permission=Permission.TERMS)
     return shown(app)
 
@@ -321,11 +319,3 @@ def _changes(app: App, place: Place, body: ChangeApp) -> dict[str, Any]:
 def check_version(app: App, version: int | None) -> None:
     if version is not None and version != app.version:
         raise ProtocolError(ErrorCode.PRECONDITION_FAILED)
-
-
-def _until_done(attempt: Callable[[], bool]) -> None:
-    """Repeat `attempt`, including its reads, while others are faster. Raises ProtocolError unavailable."""
-    for _ in range(_TRIES):
-        if attempt():
-            return
-    raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1)

@@ -18,13 +18,13 @@ from sandes.model.template import Dlt, Template
 from sandes.protocol.admin_apps_api import TemplateText
 from sandes.protocol.app_api import MAX_VARIABLES
 from sandes.protocol.errors import ErrorCode, ProtocolError, invalid, missing
+from sandes.races import Raced, retry_raced
 from sandes.store.apps import AppStore
 from sandes.store.organisations import OrganisationStore
 from sandes.store.transaction import Writer
 
 TRIAL_PER_DAY = 50
 LIVE_PER_MINUTE, LIVE_PER_DAY = 3_000, 250_000
-_TRIES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +199,8 @@ def check_text(app: AppId, text: TemplateText, deps: RegistryDependencies) -> fr
 def put_template(app: AppId, text: TemplateText, *, now_seconds: int, deps: RegistryDependencies) -> Template:
     """Store a text as the next version. Raises ProtocolError unavailable, and invalid_request like `check_text`."""
     variables = _variables(text)
-    for _ in range(_TRIES):
+
+    def attempt() -> Template:
         newest = deps.apps.template(app, text.name, None)
         _check_kind(text, newest)
         template = Template(
@@ -217,7 +218,9 @@ def put_template(app: AppId, text: TemplateText, *, now_seconds: int, deps: Regi
         )
         if deps.apps.add_template(template, previous=newest.version if newest else 0):
             return template
-    raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1)
+        raise Raced
+
+    return retry_raced(attempt)
 
 
 def _check_kind(text: TemplateText, newest: Template | None) -> None:

@@ -25,9 +25,9 @@ from sandes.model.instant import Instant
 from sandes.protocol.admin_apps_api import AdminApp, AppName, ChangeApp, PerDay, PerMinute, Scopes
 from sandes.protocol.errors import ErrorCode, ProtocolError, invalid
 from sandes.protocol.fields import AppField, Wire
+from sandes.races import retry_until_written
 
 GO_LIVE, QUOTA, CHANGE = "app.go_live", "app.quota", "app.change"
-_TRIES = 4
 
 
 class GoLive(Wire):
@@ -186,14 +186,15 @@ def _carry_out(
 ) -> None:
     """Make the change if the app has this mode and is still at the place of the request."""
     writing = registry.writing(lambda done: write(done, subject=app_text(id)))
-    for _ in range(_TRIES):
+
+    def written() -> bool:
         app = app_registry.read(id, registry)
         _in_mode(app, mode)
         if app.place != decision.approval.place:
             raise ProtocolError(ErrorCode.APPROVAL_STATE)
-        if attempt(app, writing):
-            return
-    raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1)
+        return attempt(app, writing)
+
+    retry_until_written(written)
 
 
 def _in_mode(app: App, mode: Mode) -> None:

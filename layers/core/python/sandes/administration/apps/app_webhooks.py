@@ -16,9 +16,7 @@ from sandes.model.audit import Act
 from sandes.model.ids import AppId, app_text
 from sandes.model.instant import Instant
 from sandes.protocol.app_api import ChangeWebhook, NewWebhook, Webhook, WebhookList
-from sandes.protocol.errors import ErrorCode, ProtocolError
-
-_TRIES = 4
+from sandes.races import Raced, retry_raced
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +43,8 @@ def create(caller: Caller, app: AppId, body: NewWebhook, *, now: Instant, deps: 
 
     Raises ProtocolError not_found, fresh_sign_in_required, webhook_address, too_many_webhooks, unavailable.
     """
-    for _ in range(_TRIES):
+
+    def attempt() -> Webhook:
         found, place, right = at_place(caller, app, "act", deps.registry)
         fresh(caller, now_seconds=now.seconds)
         hook = webhook_register.new(found, body, test=False, now_seconds=now.seconds, register=deps.register)
@@ -62,7 +61,9 @@ def create(caller: Caller, app: AppId, body: NewWebhook, *, now: Instant, deps: 
         register = deps.recorded(did, right, place, now=now)
         if register.apps.set_entry(app, hook, beside=list(found.hooks(test=False))):
             return webhook_register.with_secret(webhook_register.shown(hook, register), register)
-    raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1)
+        raise Raced
+
+    return retry_raced(attempt)
 
 
 def change(

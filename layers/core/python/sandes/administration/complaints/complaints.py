@@ -25,11 +25,10 @@ from sandes.model.ids import (
 from sandes.model.instant import Instant
 from sandes.protocol.admin_complaints_api import AdminComplaint, ComplaintEntry, ComplaintPage, ResolveComplaint
 from sandes.protocol.errors import ErrorCode, ProtocolError, missing
+from sandes.races import retry_raced
 from sandes.store.complaints import ComplaintStore, Listed
 from sandes.store.dynamo import ConditionFailed
 from sandes.store.organisations import OrganisationStore
-
-_TRIES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,18 +118,17 @@ def _changed(
     deps: ComplaintDependencies,
 ) -> AdminComplaint:
     """Change a complaint that is not resolved. Repeat the attempt while others are faster."""
-    for _ in range(_TRIES):
+
+    def attempt() -> AdminComplaint:
         complaint, right = _seen(caller, id, "act", now, deps)
         if complaint.state == "resolved":
             raise ProtocolError(ErrorCode.COMPLAINT_STATE)
         made: Complaint = replace(change(complaint), version=complaint.version + 1)
         did = act(caller, right, action, _place(complaint), account_text(AccountId(complaint.about)), **details)
-        try:
-            deps.by_right(replace(did, case=base64url_text(id)), right, now=now)(deps.store.changing(made))
-        except ConditionFailed:
-            continue
+        deps.by_right(replace(did, case=base64url_text(id)), right, now=now)(deps.store.changing(made))
         return _shown(made, deps.pepper)
-    raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1)
+
+    return retry_raced(attempt, on=ConditionFailed)
 
 
 def _seen(

@@ -12,12 +12,13 @@ from functools import partial
 from typing import Any, Literal
 
 from sandes.crypto.seal import GroupChange
-from sandes.groups.group_events import all_told, decided, new_event, told
+from sandes.groups.group_events import all_told, new_event, told
 from sandes.model.group import MAX_ADMINS, MAX_OFFICIAL_MEMBERS, SYSTEM, Group, GroupEvent, Member, Posting
 from sandes.model.ids import AccountId, GroupId, OrganisationId, UnitId, new_group_id
 from sandes.model.instant import Instant
 from sandes.ports.queues import Queue
 from sandes.protocol.errors import ErrorCode, ProtocolError, invalid, missing
+from sandes.races import retry_raced
 from sandes.store.directory import DirectoryStore
 from sandes.store.group_changes import GroupChangeStore
 from sandes.store.group_operations import GroupRaced
@@ -126,7 +127,7 @@ def change(
         with told(event, deps.work):
             deps.changes.change(id, **changed, version=version, listed=group, by=None, event=event)
 
-    decided(attempt)
+    retry_raced(attempt, on=GroupRaced)
 
 
 def set_admins(id: GroupId, admins: Sequence[AccountId], *, now: Instant, deps: OfficialGroupDependencies) -> None:
@@ -139,9 +140,9 @@ def set_admins(id: GroupId, admins: Sequence[AccountId], *, now: Instant, deps: 
     organisation = _organisation(group)
     _check_officials(admins, organisation, now, deps)
     for account in sorted(group.admins - set(admins)):
-        decided(partial(_demote, id, account, now, deps))
+        retry_raced(partial(_demote, id, account, now, deps), on=GroupRaced)
     for account in dict.fromkeys(admins):
-        decided(partial(_promote, id, account, organisation, now, deps))
+        retry_raced(partial(_promote, id, account, organisation, now, deps), on=GroupRaced)
 
 
 def _demote(id: GroupId, account: AccountId, now: Instant, deps: OfficialGroupDependencies) -> None:
@@ -208,7 +209,7 @@ def transfer(id: GroupId, unit: UnitId, deps: OfficialGroupDependencies, *, sour
         if group.unit != unit:
             deps.changes.transfer(group, unit)
 
-    decided(attempt)
+    retry_raced(attempt, on=GroupRaced)
 
 
 def dissolve(id: GroupId, *, now: Instant, deps: OfficialGroupDependencies) -> None:
@@ -222,7 +223,7 @@ def dissolve(id: GroupId, *, now: Instant, deps: OfficialGroupDependencies) -> N
         with told(event, deps.work):
             deps.changes.dissolve(group, event=event)
 
-    decided(attempt)
+    retry_raced(attempt, on=GroupRaced)
 
 
 def official(id: GroupId, deps: OfficialGroupDependencies, *, dissolved: bool = False) -> Group:

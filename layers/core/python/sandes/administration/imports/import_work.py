@@ -31,6 +31,7 @@ from sandes.model.organisation import Tree
 from sandes.model.verification import Verification
 from sandes.people.devices import QUEUED_NUMBER
 from sandes.protocol.errors import ProtocolError
+from sandes.races import Raced, retry_raced
 from sandes.store.dynamo import ConditionFailed, StoreUnavailable
 from sandes.store.imports import ChunkProgress, encode_results
 from sandes.store.transaction import Operation, merged
@@ -369,7 +370,8 @@ def verify_nominated(queued: Mapping[str, Any], *, now: Instant, deps: ImportDep
     """
     phone = deps.pepper.open_phone(parse_base64url(queued["number"]), QUEUED_NUMBER)
     indexes, now_seconds = deps.pepper.indexes("phone", phone), now.seconds
-    for _ in range(_TRIES):
+
+    def attempt() -> str:
         number = deps.nominations.number(indexes[0])
         nomination = number.nomination
         if nomination is None or not nomination.in_force(now_seconds):
@@ -384,7 +386,7 @@ def verify_nominated(queued: Mapping[str, Any], *, now: Instant, deps: ImportDep
             removing = deps.nominations.removing(nomination, indexes=indexes)
             if _written(_nomination_ended(nomination, ended), removing, now, deps):
                 return ended
-            continue
+            raise Raced
         if (
             last
             and last.organisation != place.organisation
@@ -410,7 +412,12 @@ def verify_nominated(queued: Mapping[str, Any], *, now: Instant, deps: ImportDep
         ]
         if _written(_nominated(nomination, made), verifying, now, deps):
             return "verified"
-    return _again_or_never({**queued, "until": now_seconds + _NOT_YET_SECONDS}, now, deps)
+        raise Raced
+
+    try:
+        return retry_raced(attempt, otherwise=Raced())
+    except Raced:
+        return _again_or_never({**queued, "until": now_seconds + _NOT_YET_SECONDS}, now, deps)
 
 
 def _right_of_author(nomination: Nomination, now_seconds: int, deps: ImportDependencies) -> Assignment | None:

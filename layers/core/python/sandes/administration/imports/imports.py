@@ -43,6 +43,7 @@ from sandes.ports.objects import Found, ObjectMissing, Objects
 from sandes.ports.queues import Queue
 from sandes.protocol import import_api
 from sandes.protocol.errors import ErrorCode, ProtocolError, invalid
+from sandes.races import Raced, retry_raced
 from sandes.store.administrators import AdministratorStore
 from sandes.store.dynamo import ConditionFailed
 from sandes.store.imports import IMPORT_STATE, ImportStore, live_import
@@ -77,8 +78,6 @@ CONTENT_TYPES = {
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
 CSV_COLUMNS = ("row", "status", "field", "column", "code", "message")
-
-_TRIES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,7 +329,9 @@ def cancel(caller: Caller, id: ImportId, *, now: Instant, deps: ImportDependenci
     and import_state after a failure.
     """
     one, right = _own(caller, id, "act", now, deps)
-    for _ in range(_TRIES):
+
+    def attempt() -> None:
+        nonlocal one
         if one.state == "cancelled":
             return
         if one.state == "failed":
@@ -343,10 +344,10 @@ def cancel(caller: Caller, id: ImportId, *, now: Instant, deps: ImportDependenci
             if stands is None:
                 raise ProtocolError(ErrorCode.NOT_FOUND) from None
             one = stands
-            continue
+            raise Raced from None
         deps.objects.delete(file_name(one))
-        return
-    raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1)
+
+    retry_raced(attempt)
 
 
 # Shared with the workers

@@ -8,6 +8,7 @@ from sandes.model.ids import OrganisationId, UnitId, new_unit_id
 from sandes.model.organisation import MAX_LEVELS, MAX_UNITS, Organisation, Tree, Unit, UnitKind
 from sandes.model.words import name_key
 from sandes.protocol.errors import ErrorCode, ProtocolError, invalid, missing
+from sandes.races import retry_until_written
 from sandes.store.organisations import OrganisationStore
 
 _TRIES = 8
@@ -146,10 +147,7 @@ def remove(
 
 def _reshape(organisation: OrganisationId, change: Callable[[Tree], bool], store: OrganisationStore) -> None:
     """Repeat the decision on the current tree while others are faster. Raises ProtocolError unavailable."""
-    for _ in range(_TRIES):
-        if change(read_tree(organisation, store)):
-            return
-    raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1)
+    retry_until_written(lambda: change(read_tree(organisation, store)), tries=_TRIES)
 
 
 def _check_there(tree: Tree, **units: UnitId) -> None:

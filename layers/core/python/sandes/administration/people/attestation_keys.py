@@ -5,6 +5,7 @@ from __future__ import annotations
 from sandes.crypto.attestation import AttestationKeys
 from sandes.crypto.introductions import BadKeySecret, Key
 from sandes.model.introduction import Introductions
+from sandes.races import Raced, retry_raced
 from sandes.store.dynamo import StoreUnavailable
 from sandes.store.verifications import VerificationStore
 
@@ -18,17 +19,20 @@ def announced_key(keys: AttestationKeys, store: VerificationStore, *, now_second
     signatures. Raises StoreUnavailable if this environment still has the keys of a former secret, and its current key
     has ended.
     """
-    for _ in range(_TRIES):
+
+    def attempt() -> Key:
         published = store.attestation_keys()
         if published is None or _is_newer(keys.told, published):
             if not store.publish_attestation_keys(keys.told, previous=published):
-                continue
+                raise Raced
             published = keys.told
         key = keys.at(now_seconds)
         if key.number < published.oldest:
             raise StoreUnavailable("the key of attestations that this environment has was ended")
         return key
-    raise StoreUnavailable("the published keys of attestations kept changing")
+
+    changing = StoreUnavailable("the published keys of attestations kept changing")
+    return retry_raced(attempt, tries=_TRIES, otherwise=changing)
 
 
 def _is_newer(own: Introductions, published: Introductions) -> bool:

@@ -13,7 +13,6 @@ from sandes.administration.people.verifications import (
     Who,
     attest,
     check_terms,
-    decided,
     find_account,
 )
 from sandes.administration.recorder import Acts, Recorder, act
@@ -41,11 +40,13 @@ from sandes.protocol.admin_people_api import (
     VerifyPerson,
 )
 from sandes.protocol.errors import ErrorCode, ProtocolError, missing
+from sandes.races import retry_raced
 from sandes.store.administrators import AdministratorStore
 from sandes.store.limits import LimitStore
 from sandes.store.organisations import OrganisationStore
 from sandes.store.transaction import Operation, Writer
 from sandes.store.verification_requests import VerificationRequestStore
+from sandes.store.verifications import VerificationRaced
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +194,7 @@ def verify(caller: Caller, body: VerifyPerson, *, now: Instant, deps: PeopleDepe
         return vouch(caller, right, "person.verify", account, terms, now=now, deps=deps)
 
     try:
-        return decided(attempt)
+        return retry_raced(attempt, on=VerificationRaced)
     except ProtocolError as refusal:
         if body.phone is not None:
             _record_lookup(caller, right, place, refusal, now=now, deps=deps)
@@ -290,7 +291,7 @@ def change(
         )
         return vouch(caller, right, "person.change", account, terms, now=now, deps=deps)
 
-    return decided(attempt)
+    return retry_raced(attempt, on=VerificationRaced)
 
 
 def transfer(caller: Caller, id: AccountId, unit: UnitId, *, now: Instant, deps: PeopleDependencies) -> AdminPerson:
@@ -306,7 +307,7 @@ def transfer(caller: Caller, id: AccountId, unit: UnitId, *, now: Instant, deps:
         terms = replace(terms_of(verification), unit=unit)
         return vouch(caller, right, "person.transfer", account, terms, now=now, deps=deps)
 
-    return decided(attempt)
+    return retry_raced(attempt, on=VerificationRaced)
 
 
 def revoke(caller: Caller, id: AccountId, reason: str, *, now: Instant, deps: PeopleDependencies) -> AdminPerson:
@@ -323,7 +324,7 @@ def revoke(caller: Caller, id: AccountId, reason: str, *, now: Instant, deps: Pe
         store.end(verification, "revoked", reason=reason, now_seconds=now.seconds)
         return shown(account, store.read(id), now_seconds=now.seconds)
 
-    return decided(attempt)
+    return retry_raced(attempt, on=VerificationRaced)
 
 
 def hide(
@@ -350,7 +351,7 @@ def hide(
         changed = replace(verification, hidden=hidden, version=verification.version + 1)
         return shown(account, changed, now_seconds=now.seconds)
 
-    return decided(attempt)
+    return retry_raced(attempt, on=VerificationRaced)
 
 
 def _hidden(before: Mapping[Field, Audience], wanted: Mapping[Field, Audience | None]) -> dict[Field, Audience]:

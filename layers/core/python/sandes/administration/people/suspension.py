@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 
 from sandes.administration.authority import Permission, grants, require
 from sandes.administration.people.officials import PeopleDependencies, place_of, suspension_shown
-from sandes.administration.people.verifications import decided
 from sandes.administration.recorder import act
 from sandes.model.administrator import PLATFORM, Assignment, Caller, Place
 from sandes.model.device import Account
@@ -24,6 +23,7 @@ from sandes.ports.sockets import Pusher
 from sandes.protocol.admin_people_api import DevicesReset, SuspensionState
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.protocol.frames import Error, Revoked, ServerFrame, render
+from sandes.races import retry_raced
 from sandes.store.suspensions import SuspensionRaced, SuspensionStore
 from sandes.store.verifications import VerificationRaced
 
@@ -55,13 +55,10 @@ def suspend(
         did = act(caller, right, "person.suspend", place, account_text(id), reason=reason)
         writer = deps.people.by_right(did, right, now=now)
         unchanged = deps.people.verifications.store.unchanged(id, verification)
-        try:
-            replace(deps.suspensions, writer=writer).suspend(id, suspension, beside=[unchanged])
-        except SuspensionRaced:
-            raise VerificationRaced from None
+        replace(deps.suspensions, writer=writer).suspend(id, suspension, beside=[unchanged])
         return replace(account, suspension=suspension)
 
-    account = decided(attempt)
+    account = retry_raced(attempt, on=(SuspensionRaced, VerificationRaced))
     _close(id, Error(code=ErrorCode.SUSPENDED, message=ErrorCode.SUSPENDED.text), now, deps)
     return SuspensionState(account=id, suspended=suspension_shown(account.suspension))
 
@@ -86,12 +83,9 @@ def resume(caller: Caller, id: AccountId, *, now: Instant, deps: SuspensionDepen
         unchanged = deps.people.verifications.store.unchanged(id, verification)
         did = act(caller, right, "person.resume", place, account_text(id))
         writer = deps.people.by_right(did, right, now=now)
-        try:
-            replace(deps.suspensions, writer=writer).resume(id, account.suspension, beside=[unchanged])
-        except SuspensionRaced:
-            raise VerificationRaced from None
+        replace(deps.suspensions, writer=writer).resume(id, account.suspension, beside=[unchanged])
 
-    decided(attempt)
+    retry_raced(attempt, on=(SuspensionRaced, VerificationRaced))
     return SuspensionState(account=id)
 
 
@@ -109,20 +103,15 @@ def reset_devices(caller: Caller, id: AccountId, *, now: Instant, deps: Suspensi
         writer = deps.people.by_right(did, right, now=now)
         unchanged = deps.people.verifications.store.unchanged(id, verification)
         connections = _connections(id, now, deps)
-        try:
-            with ExitStack() as told:
-                for device in devices:
-                    told.enter_context(deps.device_changes(device, there=False, now=now))
-                replace(deps.suspensions, writer=writer).unlink_all(
-                    account, now_seconds=now.seconds, beside=[unchanged]
-                )
-        except SuspensionRaced:
-            raise VerificationRaced from None
+        with ExitStack() as told:
+            for device in devices:
+                told.enter_context(deps.device_changes(device, there=False, now=now))
+            replace(deps.suspensions, writer=writer).unlink_all(account, now_seconds=now.seconds, beside=[unchanged])
         for connection in connections:
             _say(connection, Revoked(reason="unlinked"), deps)
         return len(devices)
 
-    return DevicesReset(account=id, devices=decided(attempt))
+    return DevicesReset(account=id, devices=retry_raced(attempt, on=(SuspensionRaced, VerificationRaced)))
 
 
 def _subject(

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from sandes.administration.authority import Permission, require
 from sandes.administration.people.officials import PeopleDependencies, time_of, vouch
-from sandes.administration.people.verifications import Terms, Who, decided, find_account
+from sandes.administration.people.verifications import Terms, Who, find_account
 from sandes.administration.recorder import act
 from sandes.administration.scopes import seen_below
 from sandes.cursors import cursor, position
@@ -16,8 +16,10 @@ from sandes.model.instant import Instant
 from sandes.model.verification_request import VerificationRequest
 from sandes.protocol.admin_people_api import AdminPerson, RequestEntry, RequestPage, VerifyRequest
 from sandes.protocol.errors import ErrorCode, ProtocolError
+from sandes.races import retry_raced
 from sandes.store.dynamo import ConditionFailed
 from sandes.store.verification_requests import Listed
+from sandes.store.verifications import VerificationRaced
 
 
 def page(
@@ -89,7 +91,7 @@ def verify(
             deps=deps,
         )
 
-    return decided(attempt)
+    return retry_raced(attempt, on=VerificationRaced)
 
 
 def reject(caller: Caller, id: RequestId, reason: str, *, now: Instant, deps: PeopleDependencies) -> RequestEntry:

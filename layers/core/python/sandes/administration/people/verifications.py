@@ -7,9 +7,8 @@ official groups.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Self, TypeVar
+from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
@@ -35,14 +34,10 @@ from sandes.protocol.errors import ErrorCode, ProtocolError, invalid, missing
 from sandes.protocol.fields import AccountField, Wire
 from sandes.store.directory import DirectoryStore
 from sandes.store.verification_words import word_sorts
-from sandes.store.verifications import VerificationRaced, VerificationStore
+from sandes.store.verifications import VerificationStore
 
 ENDING_SECONDS = 60
 """The time within which the memberships from a former organisation have usually ended."""
-
-_TRIES = 4
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,16 +75,6 @@ class Terms:
     email: str | None
     listed: bool
     expires_at: int
-
-
-def decided(attempt: Callable[[], T]) -> T:
-    """Repeat `attempt`, including its reads, while others are faster. Raises ProtocolError unavailable."""
-    for _ in range(_TRIES):
-        try:
-            return attempt()
-        except VerificationRaced:
-            continue
-    raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1)
 
 
 def attest(

@@ -14,11 +14,10 @@ from sandes.model.ids import new_message_id
 from sandes.model.instant import Instant
 from sandes.model.otp import Otp
 from sandes.protocol.errors import ErrorCode, ProtocolError
+from sandes.races import Raced, retry_raced
 from sandes.store.app_view import Wanted
 from sandes.store.dynamo import ConditionFailed
 from sandes.store.otps import OTP_STATE, read_otp
-
-_TRIES = 4
 
 
 def cancel(request: AppRequest, id: str, *, now: Instant, deps: OtpDependencies) -> None:
@@ -28,7 +27,9 @@ def cancel(request: AppRequest, id: str, *, now: Instant, deps: OtpDependencies)
     """
     caller = identify(request, Wanted(otp=id), scope="otp", audience=deps.audience, now=now, view=deps.view)
     otp = own_otp(caller)
-    for _ in range(_TRIES):
+
+    def attempt() -> None:
+        nonlocal otp
         if otp.state == "cancelled":
             return
         check_pending(otp)
@@ -39,10 +40,10 @@ def cancel(request: AppRequest, id: str, *, now: Instant, deps: OtpDependencies)
             if (stands := failed.row(OTP_STATE)) is None:
                 raise ProtocolError(ErrorCode.NOT_FOUND) from None
             otp = read_otp(stands)
-            continue
+            raise Raced from None
         push_voids(voids, otp, now.seconds, deps)
-        return
-    raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1)
+
+    retry_raced(attempt)
 
 
 def void_envelopes(otp: Otp, sender: AppSender, reason: Void, now: Instant, deps: OtpDependencies) -> list[Envelope]:

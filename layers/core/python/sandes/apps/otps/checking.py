@@ -11,11 +11,10 @@ from sandes.model.instant import Instant
 from sandes.model.otp import Checked, Otp
 from sandes.protocol import app_api
 from sandes.protocol.errors import ErrorCode, ProtocolError
+from sandes.races import Raced, retry_raced
 from sandes.store.app_view import Wanted
 from sandes.store.dynamo import ConditionFailed
 from sandes.store.otps import OTP_STATE, OtpChanged, read_otp
-
-_TRIES = 4
 
 
 def check(
@@ -30,7 +29,9 @@ def check(
     otp = own_otp(caller)
     by, now_seconds = request.known_as(otp.checks, deps.pepper), now.seconds
     fingerprint = request.body_fingerprint(deps.pepper, otp.checks[by].fingerprint if by in otp.checks else None)
-    for _ in range(_TRIES):
+
+    def attempt() -> app_api.OtpChecked:
+        nonlocal otp
         counted = otp.checks.get(by)
         if counted:
             if not same(counted.fingerprint, fingerprint):
@@ -46,11 +47,12 @@ def check(
             otp = changed.otp
             if by not in otp.checks and (refused := _refused(otp, now_seconds)):
                 return refused
-            continue
+            raise Raced from None
         if not _fits(spent, body, deps):
             return _wrong(spent.attempts_left)
         return _consume(spent, by, spent.attempts_left, caller=caller, now=now, deps=deps)
-    raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1)
+
+    return retry_raced(attempt)
 
 
 def _answer_again(
