@@ -14,7 +14,7 @@ OF_ADMINISTRATION := tests/e2e/test_admin_api_schemathesis.py
 QUICK := -m "not engine and not cdk and not moto and not slow" --ignore tests/e2e --ignore tests/scenarios --ignore tests/infra
 
 .DEFAULT_GOAL := help
-.PHONY: help setup layers run admin app check watch test lint format bench specs diff deploy smoke clean
+.PHONY: help setup layers run admin app check watch test lint format simulate bench specs diff deploy smoke clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -79,6 +79,9 @@ lint: setup ## ruff, mypy, and the layers of imports
 format: setup ## rewrite the code in the one format
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+
+simulate: .venv/.ready ## run the real functions and clients on virtual time, with faults by seed (SEED=7; ARGS="--seeds 1-5000")
+	@PYTHONHASHSEED=0 PYTHONPATH=layers/core/python:sdk/python:. $(BIN)/python -m tests.simulation $(if $(SEED),--seeds $(SEED)) $(ARGS)
 
 bench: setup layers ## measure the budgets (ARGS="--quick", "--no-engine")
 	@$(BIN)/python -m tools.bench $(ARGS)

@@ -1,0 +1,1 @@
+"""The simulation: the real functions and the real clients on virtual time, with faults that a seed decides."""
