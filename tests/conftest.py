@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -43,8 +44,12 @@ def as_published() -> Iterator[None]:
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m chooses by marks
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark each test by what it needs: `engine` and `moto` by its fixtures, `cdk` by its folder."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark each test by what it needs: `engine` and `moto` by its fixtures, `cdk` by its folder.
+
+    With `--dist loadgroup`, a worker runs whole files, and all of tests/infra, whose templates it makes once. The
+    files that take longest come first, so that no worker is left with one of them at the end.
+    """
     for item in items:
         if not isinstance(item, pytest.Function):
             continue
@@ -55,6 +60,26 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         fixtures = [made for name in item.fixturenames for made in item._fixtureinfo.name2fixturedefs.get(name, ())]
         if any(_starts_moto(code) for code in (item.obj, *(fixture.func for fixture in fixtures))):
             item.add_marker("moto")
+    if getattr(config.option, "loadgroup", False):  # set by xdist in its workers
+        _longest_first(items)
+
+
+COSTS = {"slow": 60, "engine": 10, "moto": 5, "cdk": 2}
+"""How much longer a test with the mark takes than others, roughly."""
+
+
+def _longest_first(items: list[pytest.Item]) -> None:
+    total: Counter[str] = Counter()
+    groups = {item: _group(item.path) for item in items}
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(groups[item]))
+        total[groups[item]] += max((COSTS.get(mark.name, 1) for mark in item.iter_markers()), default=1)
+    items.sort(key=lambda item: (-total[groups[item]], groups[item]))
+
+
+def _group(file: Path) -> str:
+    name = file.relative_to(TESTS)
+    return name.parts[0] if name.parts[0] == "infra" else str(name)
 
 
 MOTO = {"mock_aws", "moto_dynamodb", "admin_api", "admin_service", "batch_backend", "import_backend"}
