@@ -65,7 +65,7 @@ test: setup layers ## run every test: unit, store, templates, conversations on t
 ifdef ARGS
 	@$(BIN)/python -m pytest $(ARGS)
 else
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder --ignore $(OF_APPS) --ignore $(OF_ADMINISTRATION)
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --ignore $(OF_APPS) --ignore $(OF_ADMINISTRATION)
 	@TEST_ENGINE=apps $(BIN)/python -m pytest $(OF_APPS) & apps=$$!; \
 		$(BIN)/python -m pytest $(OF_ADMINISTRATION); rest=$$?; wait $$apps && exit $$rest
 endif

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]  # it has no types
 
 from tests.support import published
 from tools.backstage import Backstage
@@ -44,11 +45,10 @@ def as_published() -> Iterator[None]:
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m chooses by marks
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark each test by what it needs: `engine` and `moto` by its fixtures, `cdk` by its folder.
 
-    With `--dist loadgroup`, a worker runs whole files, and all of tests/infra, whose templates it makes once. The
-    files that take longest come first, so that no worker is left with one of them at the end.
+    The files that take longest come first, so that no worker is left with one of them at the end.
     """
     for item in items:
         if not isinstance(item, pytest.Function):
@@ -60,7 +60,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         fixtures = [made for name in item.fixturenames for made in item._fixtureinfo.name2fixturedefs.get(name, ())]
         if any(_starts_moto(code) for code in (item.obj, *(fixture.func for fixture in fixtures))):
             item.add_marker("moto")
-    if getattr(config.option, "loadgroup", False):  # set by xdist in its workers
+    if "PYTEST_XDIST_WORKER" in os.environ:
         _longest_first(items)
 
 
@@ -70,16 +70,24 @@ COSTS = {"slow": 60, "engine": 10, "moto": 5, "cdk": 2}
 
 def _longest_first(items: list[pytest.Item]) -> None:
     total: Counter[str] = Counter()
-    groups = {item: _group(item.path) for item in items}
     for item in items:
-        item.add_marker(pytest.mark.xdist_group(groups[item]))
-        total[groups[item]] += max((COSTS.get(mark.name, 1) for mark in item.iter_markers()), default=1)
-    items.sort(key=lambda item: (-total[groups[item]], groups[item]))
+        total[_file(item.nodeid)] += max((COSTS.get(mark.name, 1) for mark in item.iter_markers()), default=1)
+    items.sort(key=lambda item: (-total[_file(item.nodeid)], _file(item.nodeid)))
 
 
-def _group(file: Path) -> str:
-    name = file.relative_to(TESTS)
-    return name.parts[0] if name.parts[0] == "infra" else str(name)
+def _file(nodeid: str) -> str:
+    """Return the file of a test. All of tests/infra counts as one, whose templates one worker makes once."""
+    return "tests/infra" if nodeid.startswith("tests/infra/") else nodeid.partition("::")[0]
+
+
+class FileScheduling(LoadFileScheduling):  # type: ignore[misc]  # it has no types
+    def _split_scope(self, nodeid: str) -> str:
+        return _file(nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FileScheduling | None:
+    """Let `--dist loadfile` give a worker whole files, as `_file` tells them apart."""
+    return FileScheduling(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 MOTO = {"mock_aws", "moto_dynamodb", "admin_api", "admin_service", "batch_backend", "import_backend"}
