@@ -86,14 +86,14 @@ def patch(cognito: Any) -> None:  # noqa: PLR0915  # a list of patches
             if weak:
                 return weak
         code = given.get("SOFTWARE_TOKEN_MFA_CODE")
-        if name == "SOFTWARE_TOKEN_MFA" and code == user.get("_totp_used"):
+        if name == "SOFTWARE_TOKEN_MFA" and code == user.get("used_totp"):
             return refused("ExpiredCodeException", "Your software token has already been used once.", 400)
         answer: Answer = respond_to_challenge(data)
         if answer[0] != 200:
             return answer
         del steps[data["Session"]]
         if name == "SOFTWARE_TOKEN_MFA":
-            user["_totp_used"] = code
+            user["used_totp"] = code
         if name == "NEW_PASSWORD_REQUIRED":
             more = next_challenge(pool, user, pid, user["Username"])
             if more:
@@ -140,7 +140,7 @@ def patch(cognito: Any) -> None:  # noqa: PLR0915  # a list of patches
         user, failed = cognito._resolve_user(pool, data.get("Username"))
         if failed:
             return failed  # type: ignore[no-any-return]  # as above
-        for name in ("_totp_secret", "_totp_pending_secret", "_totp_used"):
+        for name in ("_totp_secret", "_totp_pending_secret", "used_totp"):
             user.pop(name, None)
         user["_mfa_enabled"] = [kind for kind in user.get("_mfa_enabled", []) if kind != "SOFTWARE_TOKEN_MFA"]
         if user.get("_preferred_mfa") == "SOFTWARE_TOKEN_MFA":

@@ -20,6 +20,7 @@ from sandes.model.ids import parse_unit
 from tests.support.admin_api import FUNCTIONS, Answer, admin_api
 from tests.support.admin_examples import EXAMPLES, Example
 from tests.support.admin_world import NOWHERE, Spot, World
+from tools.specs.routes import routes_of
 
 ENOUGH = {
     "act": {"read", "act"},
@@ -55,7 +56,7 @@ def routes() -> dict[str, dict[str, Any]]:
     return {
         f"{route.method} {route.path}": route.openapi_extensions or {}
         for function in FUNCTIONS
-        for route in (*function.app._static_routes, *function.app._dynamic_routes)
+        for route in routes_of(function.app)
     }
 
 

@@ -31,6 +31,7 @@ from tests.support.memory.clients import MemoryClient, functions_use
 from tests.support.memory.dynamodb import Dynamo
 from tests.support.memory.services import QUEUE_URL, REGION, SECRET_ARN, MemoryQueues, s3_client, secrets_client
 from tests.support.pool import MemoryMailer, MemoryPool
+from tools.specs.routes import routes_of
 
 FUNCTIONS: tuple[ModuleType, ...] = (admin, admin_people, admin_apps)
 SECRETS = ("pepper", "sender", "attestation", "audit", "webhook")
@@ -142,7 +143,7 @@ def function_of(method: str, path: str) -> ModuleType:
     """Return the function that has a route for the call."""
     for function in FUNCTIONS:
         resolver = function.app
-        for route in (*resolver._static_routes, *resolver._dynamic_routes):
+        for route in routes_of(resolver):
             if method in route.method and route.rule.match(path):
                 return function
     raise LookupError(f"no function of the admin API has the route {method} {path}")

@@ -29,6 +29,7 @@ from tools.specs import https, websocket
 from tools.specs.errors import ADVICE
 from tools.specs.limits import COUNTED
 from tools.specs.policy import policy_page
+from tools.specs.routes import routes_of
 
 ROOT = Path(__file__).parents[2]
 STATUS = {code.value: str(code.http_status) for code in ErrorCode}
@@ -70,11 +71,11 @@ def resolve(document: dict[str, Any], reference: str) -> Any:
     return node
 
 
-def routes_of(app: APIGatewayHttpResolver) -> dict[tuple[str, str], int]:
+def statuses_of(app: APIGatewayHttpResolver) -> dict[tuple[str, str], int]:
     """Return the success status of each route."""
     return {
         (method, route.openapi_path): int(route.status_code)
-        for route in app._static_routes + app._dynamic_routes
+        for route in routes_of(app)
         for method in ([route.method] if isinstance(route.method, str) else route.method)
     }
 
@@ -186,7 +187,7 @@ def test_every_route_is_described_with_its_statuses_and_no_other(
 ) -> None:
     document = request.getfixturevalue(name)
     described = {(method.upper(), path): operation for path, method, operation in https.operations_of(document)}
-    routes = {key: status for handler in handlers for key, status in routes_of(handler).items()}
+    routes = {key: status for handler in handlers for key, status in statuses_of(handler).items()}
     assert described.keys() == routes.keys()
     for (method, path), operation in described.items():
         statuses = set(operation["responses"])

@@ -8,6 +8,7 @@ from sandes.administration.authority import APART, GRANTED_BY, MATRIX, TAKEN_BY_
 from sandes.edge.admin.routes import NEED, PERMISSION, WHERE
 from sandes.model.administrator import Role
 from tools.specs.https import HANDLERS_OF_ADMINISTRATORS
+from tools.specs.routes import routes_of
 
 _CELLS: dict[Cell, str] = {
     "act": "yes",
@@ -70,7 +71,7 @@ def rights_page() -> str:
 
 def _routes() -> Iterable[tuple[str, ...]]:
     for handler in HANDLERS_OF_ADMINISTRATORS:
-        for route in (*handler._static_routes, *handler._dynamic_routes):
+        for route in routes_of(handler):
             said = route.openapi_extensions or {}
             permission = Permission[said[PERMISSION].upper()].value if PERMISSION in said else "every administrator"
             if PERMISSION not in said and WHERE in said:

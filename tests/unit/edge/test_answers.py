@@ -18,6 +18,7 @@ from functions.otp.handler import app as otp
 from sandes.model.ids import GroupId
 from sandes.protocol.client_api import GroupEntry, GroupPage
 from sandes.protocol.fields import Answer
+from tools.specs.routes import routes_of
 
 APPS = (client, otp, apps, app_groups, admin, admin_people, admin_apps)
 
@@ -35,7 +36,7 @@ def models(annotation: Any) -> Iterator[type[BaseModel]]:
 ROUTES = [
     pytest.param(route.dependant.return_param.field_info.annotation, id=f"{route.method} {route.path}")
     for app in APPS
-    for route in (*app._static_routes, *app._dynamic_routes)
+    for route in routes_of(app)
     if route.dependant.return_param is not None
 ]
 

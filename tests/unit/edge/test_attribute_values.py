@@ -117,7 +117,7 @@ def test_a_failed_condition_comes_with_the_row_that_stood() -> None:
 
 
 def test_a_light_client_does_go_by_this_module(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Both hooks are private names of botocore. This test notices a newer version that no longer uses them."""
+    """tests/unit/test_couplings.py tests each private name of botocore that this takes."""
     from sandes.edge import attribute_values
 
     seen: list[str] = []

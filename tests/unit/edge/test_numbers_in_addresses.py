@@ -15,6 +15,7 @@ from functions.apps.handler import app as apps
 from functions.client.handler import app as client
 from functions.otp.handler import app as otp
 from sandes.protocol.faults import faults_of
+from tools.specs.routes import routes_of
 
 APPS = (client, otp, apps, app_groups, admin, admin_people, admin_apps)
 NOT_NUMBERS = [
@@ -48,7 +49,7 @@ def parameters(of: type) -> list[Any]:
     return [
         pytest.param(field, id=f"{route.method} {route.path} {field.alias}")
         for app in APPS
-        for route in (*app._static_routes, *app._dynamic_routes)
+        for route in routes_of(app)
         for field in (*route.dependant.path_params, *route.dependant.query_params, *route.dependant.header_params)
         if of in (field.field_info.annotation, *get_args(field.field_info.annotation))
     ]

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from sandes.protocol import faults
 from tests.unit.edge.test_answers import APPS
 from tests.unit.edge.test_http import CONTEXT
+from tools.specs.routes import routes_of
 
 ROOT = Path(__file__).parents[3]
 WRONG = {"no": ["such", "value"]}
@@ -50,7 +51,7 @@ def body_with(path: tuple[str | int, ...], wrong: Any) -> Any:
 CASES = [
     pytest.param(app, route, path, wrong, id=f"{route.method} {route.path} {faults.json_pointer(path)}")
     for app in APPS
-    for route in (*app._static_routes, *app._dynamic_routes)
+    for route in routes_of(app)
     for param in route.dependant.body_params
     for path, wrong in leaves(param.field_info.annotation)
     if path
@@ -85,7 +86,7 @@ def test_a_fault_points_at_the_wrong_value(
 PARAMETERS = [
     pytest.param(app, route, field, name, id=f"{route.method} {route.path} {name}")
     for app in APPS
-    for route in (*app._static_routes, *app._dynamic_routes)
+    for route in routes_of(app)
     for field, name in (
         *((field, field.alias) for field in route.dependant.query_params),
         *((field, faults.header_name(field.alias)) for field in route.dependant.header_params),

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from tempfile import TemporaryFile
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 import cbor2
 
@@ -136,6 +136,14 @@ class _Chunks:
         return len(data)
 
 
+class _Hash(Protocol):
+    """Is the part of hashlib's hash objects that a check uses. hashlib has no public name for their type."""
+
+    def update(self, data: bytes, /) -> None: ...
+
+    def digest(self) -> bytes: ...
+
+
 @dataclass(slots=True)
 class _Checking:
     one: Import
@@ -150,7 +158,7 @@ class _Checking:
     valid: int = 0
     last_row: int = 0
     header: Header | None = None
-    hashed: hashlib._Hash = field(default_factory=hashlib.sha256)
+    hashed: _Hash = field(default_factory=hashlib.sha256)
 
     def run(self, tree: Tree) -> None:
         """Check all rows. Raises UnreadableFile, ObjectMissing, ObjectChanged."""
