@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from sandes.crypto.seal import Kind, decrypt_body
+from sandes.crypto.seal import Kind
 from sandes.crypto.service_keys import ServiceKeys
 from sandes.groups.fanout import INLINE_MEMBERS
 from sandes.model.group import Group, Member
@@ -17,6 +17,7 @@ from sandes.model.ids import base64url_text, id_text, parse_account, parse_base6
 from sandes.store.inbox import InboxStore
 from tests.conftest import Deployed
 from tests.support.fanouts import JOINED_MS, group_message, read, seed_group, seed_people
+from tests.support.opening import decrypt_body
 from tests.support.raw_device import Json, RawDevice, Socket, link, register
 from tests.support.service import Person
 from tools.backstage import secret_of

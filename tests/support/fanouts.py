@@ -11,7 +11,7 @@ import cbor2
 
 from sandes.counting.tally import Tally
 from sandes.crypto.fanout_keys import FanoutKeys
-from sandes.crypto.seal import BodyPointer, Content, decrypt_body
+from sandes.crypto.seal import BodyPointer, Content
 from sandes.groups.fanout import Fanout
 from sandes.groups.group_send import GroupSendDependencies, send_to_group
 from sandes.limits import Limit, Meter
@@ -52,6 +52,7 @@ from sandes.store.standing import standing_attribute
 from sandes.store.transaction import transact
 from tests.support.batches import Crash
 from tests.support.keys import SERVICE_KEYS, DeviceKeys
+from tests.support.opening import decrypt_body
 from tests.support.queue import FakeQueue
 from tests.support.service import MAX_EXPIRY_SECONDS, NOW, Person, Service
 

@@ -9,7 +9,7 @@ from typing import Any
 from nacl.public import PrivateKey
 from nacl.signing import SigningKey
 
-from sandes.crypto.seal import Content, unseal
+from sandes.crypto.seal import Content
 from sandes.crypto.service_keys import ServiceKeys
 from sandes.crypto.statements import (
     Act,
@@ -23,6 +23,7 @@ from sandes.identity.signed_acts import Signed
 from sandes.model.envelope import Envelope
 from sandes.model.ids import AccountId, base64url_text
 from sandes.protocol.client_api import LinkDevice, NewDevice, SignedSealKey
+from tests.support.opening import decode, unseal
 
 SERVICE_KEYS = ServiceKeys.of(b"service keys of unit tests, here only")
 
@@ -84,7 +85,7 @@ class DeviceKeys:
     def open_sealed(self, sealed: bytes, header: bytes, service_keys: ServiceKeys) -> Content:
         """Open an envelope. Raises SealBroken, also if these keys of the service did not seal it."""
         public = {key.number: key.public for key in service_keys.keys}[header[-1]]
-        return Content.decode(unseal(sealed, seal_secret=bytes(self.seal), service_public=public, header=header))
+        return decode(unseal(sealed, seal_secret=bytes(self.seal), service_public=public, header=header))
 
     def jws(self, header: dict[str, Any], claims: dict[str, Any] | bytes) -> str:
         """Sign any header and any claims."""

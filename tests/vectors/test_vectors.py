@@ -37,6 +37,7 @@ from sandes.model.ids import (
 )
 from sandes.model.introduction import Introduction
 from sandes.model.verification import ATTESTED
+from tests.support import opening
 from tests.vectors import make, reference
 
 CLASSES = {1: "verified", 2: "public", 3: None}
@@ -143,9 +144,9 @@ def test_the_server_seals_to_these_very_bytes(case: dict[str, Any]) -> None:
 @each(SEAL2["sealed"])
 def test_both_implementations_open_what_the_server_sealed(case: dict[str, Any]) -> None:
     given = SEAL2 | case | {"sealed": sealed_by_server(case).hex()}
-    opened = server_seal.unseal(**keys_of(given))
+    opened = opening.unseal(**keys_of(given))
     assert reference.unseal2(**keys_of(given)) == opened
-    assert server_seal.Content.decode(opened) == content_of(case)
+    assert opening.decode(opened) == content_of(case)
 
 
 @each([case for case in SEAL2["sealed"] if case["content"]["kind"] == 3])
@@ -169,8 +170,8 @@ def test_the_bodies_that_apps_send_are_what_the_server_writes() -> None:
 
 @each([case for case in SEAL2["refused"] if case["at"] == "unseal"])
 def test_neither_implementation_opens_what_was_tampered_with(case: dict[str, Any]) -> None:
-    with pytest.raises(server_seal.SealBroken):
-        server_seal.unseal(**keys_of(case))
+    with pytest.raises(opening.SealBroken):
+        opening.unseal(**keys_of(case))
     with pytest.raises((InvalidTag, ValueError)):
         reference.unseal2(**keys_of(case))
 
@@ -178,7 +179,7 @@ def test_neither_implementation_opens_what_was_tampered_with(case: dict[str, Any
 @each([case for case in SEAL2["refused"] if case["at"] == "content"])
 def test_what_is_refused_for_its_content_does_open(case: dict[str, Any]) -> None:
     """Otherwise a client would refuse it for the wrong reason, and the vector would prove nothing."""
-    assert cbor2.loads(server_seal.unseal(**keys_of(case)))
+    assert cbor2.loads(opening.unseal(**keys_of(case)))
 
 
 @each(SEAL2["one_ephemeral_key"])
@@ -186,13 +187,13 @@ def test_what_was_sealed_with_one_ephemeral_key_opens_for_each_device_alone(case
     rows = SEAL2["one_ephemeral_key"]
     assert len({row["sealed"][:64] for row in rows}) == 1
     assert len({row["sealed"][64:] for row in rows}) == len(rows)
-    assert server_seal.unseal(**keys_of(SEAL2 | case)) == reference.unseal2(**keys_of(SEAL2 | case))
+    assert opening.unseal(**keys_of(SEAL2 | case)) == reference.unseal2(**keys_of(SEAL2 | case))
     for other in rows:
         if other is not case:
-            with pytest.raises(server_seal.SealBroken):
-                server_seal.unseal(**keys_of(SEAL2 | case | {"header": other["header"]}))
-            with pytest.raises(server_seal.SealBroken):
-                server_seal.unseal(**keys_of(SEAL2 | case | {"sealed": other["sealed"]}))
+            with pytest.raises(opening.SealBroken):
+                opening.unseal(**keys_of(SEAL2 | case | {"header": other["header"]}))
+            with pytest.raises(opening.SealBroken):
+                opening.unseal(**keys_of(SEAL2 | case | {"sealed": other["sealed"]}))
 
 
 # keys of the service

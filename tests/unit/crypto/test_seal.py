@@ -15,15 +15,14 @@ from sandes.crypto.seal import (
     Content,
     Kind,
     ReceiptKind,
-    SealBroken,
     Sealing,
     check_seal_key,
     receipt_body,
-    unseal,
 )
 from sandes.crypto.service_keys import ServiceKeys
 from sandes.model.envelope import HEADER
 from sandes.model.ids import AccountId, DeviceAddress, DeviceNumber, MessageId
+from tests.support.opening import SealBroken, decode, unseal
 
 SECRET = bytes(range(32))
 PUBLIC = bytes(PrivateKey(SECRET).public_key)
@@ -189,7 +188,7 @@ contents = st.builds(
 @given(contents)
 def test_content_is_deterministic_cbor_and_comes_back(content: Content) -> None:
     data = content.encode()
-    assert Content.decode(data) == content
+    assert decode(data) == content
     assert data == cbor2.dumps(cbor2.loads(data), canonical=True)
     assert list(cbor2.loads(data)) == [1, 2, 3, 4, 5, 6, 7, 8]
 

@@ -21,7 +21,7 @@ from nacl.exceptions import CryptoError
 from sandes.crypto.introductions import Key
 from sandes.crypto.service_keys import ServiceKeys
 from sandes.model.app import AppSender
-from sandes.model.ids import AccountId, AppId, BodyId, DeviceAddress, DeviceNumber, GroupId, MessageId
+from sandes.model.ids import AccountId, BodyId, DeviceAddress, GroupId, MessageId
 from sandes.model.standing import AccountClass
 
 OVERHEAD_BYTES = 48
@@ -48,11 +48,6 @@ class ReceiptKind(IntEnum):
 
 _CLASS_NUMBERS: dict[AccountClass, int] = {"verified": 1, "public": 2}
 _APP = 3
-_CLASSES: dict[int, AccountClass] = {number: name for name, number in _CLASS_NUMBERS.items()}
-
-
-class SealBroken(Exception):
-    """Reports sealed bytes that were not made for this key and header."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,21 +91,6 @@ class Content:
         encoded = self.encode()
         at = 1 + sum(len(cbor2.dumps(value)) for pair in list(cbor2.loads(encoded).items())[:4] for value in pair) + 2
         return encoded[:at], encoded[at + len(self.to) :]
-
-    @classmethod
-    def decode(cls, data: bytes) -> Content:
-        fields = cbor2.loads(data)
-        id, named = fields[3]
-        from_app = fields[4] == _APP
-        return cls(
-            id=MessageId(fields[2]),
-            sender=AppSender(AppId(id), named) if from_app else DeviceAddress(AccountId(id), DeviceNumber(named)),
-            sender_class=None if from_app else _CLASSES[fields[4]],
-            to=AccountId(fields[5]),
-            kind=Kind(fields[6]),
-            at_ms=fields[7],
-            body=fields[8],
-        )
 
 
 def receipt_body(kind: ReceiptKind, ids: tuple[MessageId, ...]) -> bytes:
@@ -199,14 +179,6 @@ def encrypt_body(body: bytes, pointer: BodyPointer) -> bytes:
     return bindings.crypto_aead_chacha20poly1305_ietf_encrypt(body, pointer.id, _NONCE, pointer.content_key)
 
 
-def decrypt_body(data: bytes, pointer: BodyPointer) -> bytes:
-    """Decrypt a body. Raises SealBroken for any other bytes than those that the pointer was made for."""
-    try:
-        return bindings.crypto_aead_chacha20poly1305_ietf_decrypt(data, pointer.id, _NONCE, pointer.content_key)
-    except (CryptoError, ValueError) as error:
-        raise SealBroken from error
-
-
 def check_seal_key(public: bytes) -> None:
     """Check a seal key. Raises ValueError for a point of small order, with which every shared secret is the same."""
     try:
@@ -248,22 +220,6 @@ class Sealing:
     def _renew(self, ephemeral: bytes | None = None) -> None:
         self._ephemeral = bindings.randombytes(32) if ephemeral is None else ephemeral
         self._share = bindings.crypto_scalarmult_base(self._ephemeral)
-
-
-def unseal(sealed: bytes, *, seal_secret: bytes, service_public: bytes, header: bytes) -> bytes:
-    """Decrypt an envelope. Raises SealBroken if the keys, header or bytes differ from those of the sealing."""
-    if len(sealed) < OVERHEAD_BYTES:  # libsodium reads 32 bytes of a share even if there are fewer
-        raise SealBroken
-    share, ciphertext = sealed[:32], sealed[32:]
-    try:
-        secrets = (
-            bindings.crypto_scalarmult(seal_secret, share),
-            bindings.crypto_scalarmult(seal_secret, service_public),
-        )
-        key = _key(secrets, share, bindings.crypto_scalarmult_base(seal_secret), service_public, header)
-        return bindings.crypto_aead_chacha20poly1305_ietf_decrypt(ciphertext, None, _NONCE, key)
-    except (CryptoError, ValueError) as error:
-        raise SealBroken from error
 
 
 def _key(secrets: tuple[bytes, bytes], share: bytes, seal_public: bytes, service_public: bytes, header: bytes) -> bytes:
