@@ -59,7 +59,7 @@ def client() -> Any:
         headers: Any = {"x-amz-crc32": str(zlib.crc32(b"{}"))}
         return AWSResponse(request.url, 200, headers, Body())
 
-    made.meta.events.register("before-send", answer)
+    made.meta.events.register("before-send", answer)  # type: ignore[arg-type]  # its answer is used
     return made
 
 
@@ -98,7 +98,7 @@ def test_a_client_of_botocore_reads_with_the_parser_of_its_endpoint() -> None:
 
 
 def test_botocores_json_parser_reads_a_body_with_the_method_that_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
-    shape = get_session().get_service_model("dynamodb").operation_model("GetItem").output_shape
+    shape: Any = get_session().get_service_model("dynamodb").operation_model("GetItem").output_shape
     monkeypatch.setattr(JSONParser, "_handle_json_body", reached)
     with pytest.raises(Reached):
         JSONParser().parse({"status_code": 200, "headers": {}, "body": b"{}"}, shape)
