@@ -7,6 +7,7 @@ Only this module knows the ARNs of all resources.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from aws_cdk import ArnFormat, Stack
 from aws_cdk import aws_iam as iam
@@ -26,27 +27,26 @@ from infra.websocket_api import WebSocketApi
 from sandes.store import schema
 
 
-class Grants:
-    """Grants functions their declared permissions. `queues` and `dead` are by the names of queues."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GrantedResources:
+    """Holds the resources that functions may use. `queues` and `dead` are by the names of queues."""
 
-    def __init__(
-        self,
-        stack: Stack,
-        *,
-        config: Config,
-        tables: Tables,
-        secrets: Mapping[str, secretsmanager.Secret],
-        queues: Mapping[str, sqs.Queue],
-        dead: Mapping[str, sqs.Queue],
-        uploads: Uploads,
-        heads: Heads,
-        websocket: WebSocketApi,
-        identity: Identity,
-    ) -> None:
-        self._stack, self._config = stack, config
-        self._tables = {table.name: tables[table] for table in schema.TABLES}
-        self._secrets, self._queues, self._dead = secrets, queues, dead
-        self._uploads, self._heads, self._websocket, self._identity = uploads, heads, websocket, identity
+    tables: Tables
+    secrets: Mapping[str, secretsmanager.Secret]
+    queues: Mapping[str, sqs.Queue]
+    dead: Mapping[str, sqs.Queue]
+    uploads: Uploads
+    heads: Heads
+    websocket: WebSocketApi
+    identity: Identity
+
+
+class Grants:
+    """Grants functions their declared permissions."""
+
+    def __init__(self, stack: Stack, *, config: Config, resources: GrantedResources) -> None:
+        self._stack, self._config, self._resources = stack, config, resources
+        self._tables = {table.name: resources.tables[table] for table in schema.TABLES}
 
     def grant(self, function: SandesFunction) -> None:
         """Grant the function its permissions, and deny it all other guarded rows."""
@@ -96,18 +96,20 @@ class Grants:
             case "secret":
                 return self._secret(name)
             case "queue":
-                return self._queues[name].queue_arn
+                return self._resources.queues[name].queue_arn
             case "dead-letter queue":
-                return self._dead[name].queue_arn
+                return self._resources.dead[name].queue_arn
             case "objects":
-                bucket = self._heads.bucket if name.startswith(HEADS) else self._uploads.bucket
+                bucket = self._resources.heads.bucket if name.startswith(HEADS) else self._resources.uploads.bucket
                 return bucket.arn_for_objects(name)
             case "bucket":
-                return {"heads": self._heads.bucket, "uploads": self._uploads.bucket}[name].bucket_arn
+                return {"heads": self._resources.heads.bucket, "uploads": self._resources.uploads.bucket}[
+                    name
+                ].bucket_arn
             case "sockets":
-                return self._websocket.connections_arn(name)
+                return self._resources.websocket.connections_arn(name)
             case "pool":
-                return self._identity.pool.user_pool_arn
+                return self._resources.identity.pool.user_pool_arn
             case "mail domain":
                 return self._mail_domain()
             case _:
@@ -120,7 +122,7 @@ class Grants:
         return arn
 
     def _secret(self, name: str) -> str:
-        arn = self._secrets[name].secret_arn
+        arn = self._resources.secrets[name].secret_arn
         if self._config.local_port is None:
             return arn
         return self._stack.format_arn(  # on the engine, a template's reference to a secret is its name

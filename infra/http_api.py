@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from aws_cdk import Tags
 from aws_cdk import aws_apigatewayv2 as apigateway
 from aws_cdk import aws_apigatewayv2_authorizers as authorizers
@@ -11,6 +13,7 @@ from constructs import Construct
 
 from infra.access_logs import AccessLogs, resource_of, throttle
 from infra.config import HTTP_LOCAL_ID, Config
+from infra.function import SandesFunction
 from infra.identity import Identity
 
 REGISTRATION_ROUTES = (
@@ -51,15 +54,10 @@ class HttpApi(Construct):
         id: str,
         *,
         config: Config,
-        client: lambda_.IFunction,
-        otp: lambda_.IFunction,
-        apps: lambda_.IFunction,
-        app_groups: lambda_.IFunction,
-        admin: lambda_.IFunction,
-        admin_people: lambda_.IFunction,
-        admin_apps: lambda_.IFunction,
+        functions: Mapping[str, SandesFunction],
         identity: Identity,
     ) -> None:
+        """Build the API. `functions` are by the names in `infra/functions.py`."""
         super().__init__(scope, id)
         self._config = config
         self.api = apigateway.HttpApi(self, "Api", create_default_stage=False)
@@ -73,27 +71,24 @@ class HttpApi(Construct):
         )
         AccessLogs(self.stage, config=config, fields=_LOGGED)
         self._throttles: dict[str, dict[str, float | None]] = {}
-        clients = integrations.HttpLambdaIntegration("Client", client)
+        clients = integrations.HttpLambdaIntegration("Client", functions["Client"].function)
         self._route("/v1/{proxy+}", clients, "devices")
         for path, method in REGISTRATION_ROUTES:
             self._route(path, clients, "registrations", method=method)
-        self._add("Otp", otp, OTP_PATHS, "otps")
-        self._add("Apps", apps, APP_PATHS, "apps")
-        self._add("AppGroups", app_groups, APP_GROUP_PATHS, "apps")
+        self._add("Otp", functions["Otp"].function, OTP_PATHS, "otps")
+        self._add("Apps", functions["Apps"].function, APP_PATHS, "apps")
+        self._add("AppGroups", functions["AppGroups"].function, APP_GROUP_PATHS, "apps")
         signed = authorizers.HttpUserPoolAuthorizer(
             "Administrators", identity.pool, user_pool_clients=[identity.client]
         )
-        admins = integrations.HttpLambdaIntegration("Admin", admin)
+        admins = integrations.HttpLambdaIntegration("Admin", functions["Admin"].function)
         self._route("/admin/v1/{proxy+}", admins, "administrators", authorizer=signed)
-        resets = integrations.HttpLambdaIntegration("AccessReset", admin)
+        resets = integrations.HttpLambdaIntegration("AccessReset", functions["Admin"].function)
         for rest in ("", "/{proxy+}"):
             path = f"/admin/v1/people/{{id}}/access-reset{rest}"
             self._route(path, resets, "administrators", authorizer=signed)
-        for name, function, paths in (
-            ("AdminPeople", admin_people, ADMIN_PEOPLE_PATHS),
-            ("AdminApps", admin_apps, ADMIN_APP_PATHS),
-        ):
-            self._add(name, function, paths, "administrators", base="/admin/v1", authorizer=signed)
+        for name, paths in (("AdminPeople", ADMIN_PEOPLE_PATHS), ("AdminApps", ADMIN_APP_PATHS)):
+            self._add(name, functions[name].function, paths, "administrators", base="/admin/v1", authorizer=signed)
         self._throttle()
         if config.local_port:
             Tags.of(self.api).add("ms-custom-id", HTTP_LOCAL_ID)

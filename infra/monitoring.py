@@ -1,13 +1,12 @@
 """Builds a dashboard for operators, and alarms that go to one topic (docs/runbook.md, "Alarms").
 
 Alarms are made for every function, queue and table that the stack has when this is called, so that none is forgotten.
-`rare` are functions that are called once an hour or less, for which one error is enough. `sms` has, by purpose, the
-function that sends SMS and how many it may send in an hour.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from aws_cdk import Duration, Stack
 from aws_cdk import aws_apigatewayv2 as apigateway
@@ -22,6 +21,7 @@ from constructs import Construct
 from infra.config import Config
 from infra.function import SandesFunction
 from infra.tables import Tables
+from infra.websocket_api import WebSocketApi
 from infra.work_queue import WorkQueue
 from sandes.edge.telemetry import CHAINS_ENDED, FAILED, NAMESPACE, REFUSED, SMS, SMS_STOPPED
 from sandes.store.schema import TABLES, Table
@@ -48,34 +48,35 @@ MANY_SMS = 0.8
 LATE_STREAM_MS = 15 * 60_000
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watched:
+    """Holds what alarms and the dashboard are about.
+
+    `counting` counts statistics. `frames` answer frames, `workers` queue their own work again, and `rare` are called
+    once an hour or less, for which one error is enough. `dead` has further queues of failed entries, by name. `sms`
+    has, by purpose, the function that sends SMS and how many it may send in an hour.
+    """
+
+    functions: Sequence[SandesFunction]
+    queues: Sequence[WorkQueue]
+    dead: Mapping[str, sqs.Queue]
+    tables: Tables
+    http: apigateway.HttpApi
+    websocket: WebSocketApi
+    counting: SandesFunction
+    frames: Sequence[SandesFunction]
+    workers: Sequence[SandesFunction]
+    rare: Sequence[SandesFunction]
+    sms: Mapping[str, tuple[SandesFunction, int]]
+
+
 class Monitoring(Construct):
-    def __init__(
-        self,
-        scope: Construct,
-        id: str,
-        *,
-        config: Config,
-        functions: Sequence[SandesFunction],
-        queues: Sequence[WorkQueue],
-        dead: Mapping[str, sqs.Queue],
-        tables: Tables,
-        http: apigateway.HttpApi,
-        websocket: apigateway.WebSocketApi,
-        websocket_stage: str,
-        counting: SandesFunction,
-        frames: Sequence[SandesFunction],
-        workers: Sequence[SandesFunction],
-        rare: Sequence[SandesFunction],
-        sms: Mapping[str, tuple[SandesFunction, int]],
-    ) -> None:
+    def __init__(self, scope: Construct, id: str, *, config: Config, watched: Watched) -> None:
         super().__init__(scope, id)
-        self._config = config
-        self._functions, self._queues, self._tables = functions, queues, tables
-        self._counting, self._frames, self._workers, self._rare = counting, frames, workers, rare
-        self._sms = sms
-        self._http = {"ApiId": http.api_id}
-        self._websocket = {"ApiId": websocket.api_id, "Stage": websocket_stage}
-        self._dead = [*((queue.node.id, queue.dead) for queue in queues), *dead.items()]
+        self._config, self._watched = config, watched
+        self._http = {"ApiId": watched.http.api_id}
+        self._websocket = {"ApiId": watched.websocket.api.api_id, "Stage": watched.websocket.stage.stage_name}
+        self._dead = [*((queue.node.id, queue.dead) for queue in watched.queues), *watched.dead.items()]
         self.topic = self._operators()
         self._alarms()
         self._dashboard()
@@ -99,12 +100,12 @@ class Monitoring(Construct):
         return topic
 
     def _alarms(self) -> None:
-        for function in self._functions:
+        for function in self._watched.functions:
             self._functions_alarms(function)
-        for function in self._workers:
+        for function in self._watched.workers:
             ended = self._ours(CHAINS_ENDED, function)
             self._alarm(f"{function.node.id}ChainsEnded", ended, 1, "work that queues itself again was stopped")
-        for queue in self._queues:
+        for queue in self._watched.queues:
             age = queue.queue.metric_approximate_age_of_oldest_message(period=FIVE_MINUTES)
             self._alarm(f"{queue.node.id}Late", age, queue.spec.late_after_seconds, "entries wait too long")
         for name, dead in self._dead:
@@ -113,7 +114,7 @@ class Monitoring(Construct):
         for table in TABLES:
             for kind in ("Read", "Write"):
                 throttled = self._metric(
-                    "AWS/DynamoDB", f"{kind}ThrottleEvents", TableName=self._tables[table].table_name
+                    "AWS/DynamoDB", f"{kind}ThrottleEvents", TableName=self._watched.tables[table].table_name
                 )
                 self._alarm(f"{table.name.capitalize()}{kind}sThrottled", throttled, 10, "the table is overloaded")
                 self._index_alarms(table, kind)
@@ -123,21 +124,21 @@ class Monitoring(Construct):
         for name in ("IntegrationError", "ExecutionError"):
             failed = self._metric("AWS/ApiGateway", name, **self._websocket)
             self._alarm(f"WebSocket{name}", failed, 10, "frames fail in API Gateway")
-        for function in self._frames:
+        for function in self._watched.frames:
             slow = function.function.metric_duration(period=FIVE_MINUTES, statistic="p99")
             self._alarm(f"{function.node.id}Slow", slow, SLOW_MS, "frames take too long", periods=3)
         behind = self._metric(
             "AWS/Lambda",
             "IteratorAge",
             statistic="Maximum",
-            FunctionName=self._counting.function.function_name,
+            FunctionName=self._watched.counting.function.function_name,
         )
         self._alarm("StatisticsLate", behind, LATE_STREAM_MS, "changes are not counted")
-        skipped = self._ours("SkippedChanges", self._counting)
+        skipped = self._ours("SkippedChanges", self._watched.counting)
         self._alarm("StatisticsSkipped", skipped, 1, "changes of tables could not be read")
-        delivery = self._ours("Delivery", self._counting, statistic="p10")
+        delivery = self._ours("Delivery", self._watched.counting, statistic="p10")
         self._alarm("DeliverySlow", delivery, SLOW_DELIVERY_MS, "even the fastest messages take too long", periods=3)
-        for purpose, (function, per_hour) in self._sms.items():
+        for purpose, (function, per_hour) in self._watched.sms.items():
             stopped = self._ours(SMS_STOPPED, function)
             self._alarm(f"{purpose}SmsStopped", stopped, 1, "SMS are refused: the budget of the hour is used up")
             many = self._ours(SMS, function, period=Duration.hours(1))
@@ -162,7 +163,7 @@ class Monitoring(Construct):
             throttled = self._metric(
                 "AWS/DynamoDB",
                 f"{kind}ThrottleEvents",
-                TableName=self._tables[table].table_name,
+                TableName=self._watched.tables[table].table_name,
                 GlobalSecondaryIndexName=index.name,
             )
             name = f"{table.name.capitalize()}{index.name.capitalize()}{kind}sThrottled"
@@ -172,7 +173,7 @@ class Monitoring(Construct):
         id = function.node.id
         errors = function.function.metric_errors(period=FIVE_MINUTES)
         throttles = function.function.metric_throttles(period=FIVE_MINUTES)
-        few = 1 if function in self._rare else FEW_ERRORS
+        few = 1 if function in self._watched.rare else FEW_ERRORS
         self._alarm(f"{id}Errors", errors, few, "the function ends with exceptions or by its timeout")
         self._alarm(f"{id}Throttles", throttles, 1, "calls of the function are refused for concurrency", periods=2)
         dropped = self._metric(
@@ -236,21 +237,21 @@ class Monitoring(Construct):
         return cloudwatch.MathExpression(
             expression=f"IF(FILL(sent, 0) >= {LEAST_OTPS}, FILL(used, 0) / sent, 1)",
             using_metrics={
-                "sent": self._ours("Otps", self._counting),
-                "used": self._ours("OtpsUsed", self._counting),
+                "sent": self._ours("Otps", self._watched.counting),
+                "used": self._ours("OtpsUsed", self._watched.counting),
             },
             label="used of sent",
             period=period,
         )
 
     def _dashboard(self) -> None:
-        functions = [one.function for one in self._functions]
-        working = [(queue.node.id, queue.queue) for queue in self._queues]
+        functions = [one.function for one in self._watched.functions]
+        working = [(queue.node.id, queue.queue) for queue in self._watched.queues]
         rows = [
             (
                 self._graph("Calls", [one.metric_invocations(period=FIVE_MINUTES) for one in functions]),
-                self._graph("Failed", [self._ours(FAILED, one) for one in self._functions]),
-                self._graph("Refused", [self._ours(REFUSED, one) for one in self._functions]),
+                self._graph("Failed", [self._ours(FAILED, one) for one in self._watched.functions]),
+                self._graph("Refused", [self._ours(REFUSED, one) for one in self._watched.functions]),
             ),
             (
                 self._graph("Errors", [one.metric_errors(period=FIVE_MINUTES) for one in functions]),
@@ -261,7 +262,7 @@ class Monitoring(Construct):
                         *(one.metric_throttles(period=FIVE_MINUTES) for one in functions),
                         *(
                             self._metric(
-                                "AWS/DynamoDB", f"{kind}ThrottleEvents", TableName=self._tables[one].table_name
+                                "AWS/DynamoDB", f"{kind}ThrottleEvents", TableName=self._watched.tables[one].table_name
                             )
                             for one in TABLES
                             for kind in ("Read", "Write")
@@ -284,20 +285,24 @@ class Monitoring(Construct):
                 ),
             ),
             (
-                self._graph("Codes", [self._ours(name, self._counting) for name in ("Otps", "OtpsUsed")]),
+                self._graph("Codes", [self._ours(name, self._watched.counting) for name in ("Otps", "OtpsUsed")]),
                 self._graph(
-                    "SMS", [self._ours(name, one) for one, _ in self._sms.values() for name in (SMS, SMS_STOPPED)]
+                    "SMS",
+                    [self._ours(name, one) for one, _ in self._watched.sms.values() for name in (SMS, SMS_STOPPED)],
                 ),
                 self._graph("Codes: share that is used", [self._conversion(Duration.minutes(30))]),
                 self._graph(
                     "Messages of apps",
-                    [self._ours(name, self._counting) for name in ("Messages", "MessagesFailed", "MessagesExpired")],
+                    [
+                        self._ours(name, self._watched.counting)
+                        for name in ("Messages", "MessagesFailed", "MessagesExpired")
+                    ],
                 ),
             ),
             (
                 self._graph(
                     "Delivery of apps' messages, ms",
-                    [self._ours("Delivery", self._counting, statistic=p) for p in ("p10", "p50", "p95")],
+                    [self._ours("Delivery", self._watched.counting, statistic=p) for p in ("p10", "p50", "p95")],
                 ),
                 self._graph(
                     "Gateways",
@@ -316,7 +321,7 @@ class Monitoring(Construct):
                             "AWS/Lambda",
                             "IteratorAge",
                             statistic="Maximum",
-                            FunctionName=self._counting.function.function_name,
+                            FunctionName=self._watched.counting.function.function_name,
                         )
                     ],
                 ),

@@ -13,12 +13,12 @@ from infra.environment import environment, of_the_stage
 from infra.function import SandesFunction
 from infra.function_spec import FunctionSpec, SecretSpec
 from infra.functions import FUNCTIONS, QUEUES, SECRETS
-from infra.grants import Grants
+from infra.grants import GrantedResources, Grants
 from infra.heads import Heads
 from infra.http_api import HttpApi
 from infra.identity import PROVIDER, Identity
 from infra.layers import Layers
-from infra.monitoring import Monitoring
+from infra.monitoring import Monitoring, Watched
 from infra.permissions import CHANGES, SOCKETS, recursive
 from infra.stages import SETTINGS
 from infra.tables import Tables
@@ -79,9 +79,7 @@ class ServiceStack(Stack):
         provided |= self._provided()
         built = {TOKENS: tokens} | {name: self._function(spec, provided) for name, spec in specs.items()}
         self.functions = {spec.name: built[spec.name] for spec in FUNCTIONS}
-        grants = Grants(
-            self,
-            config=self._config,
+        resources = GrantedResources(
             tables=self.tables,
             secrets=self.secrets,
             queues={name: queue.queue for name, queue in self.queues.items()},
@@ -91,6 +89,7 @@ class ServiceStack(Stack):
             websocket=self.websocket,
             identity=self.identity,
         )
+        grants = Grants(self, config=self._config, resources=resources)
         for function in self.functions.values():
             grants.grant(function)
 
@@ -148,13 +147,7 @@ class ServiceStack(Stack):
             self,
             "Http",
             config=self._config,
-            client=self._lambda("Client"),
-            otp=self._lambda("Otp"),
-            apps=self._lambda("Apps"),
-            app_groups=self._lambda("AppGroups"),
-            admin=self._lambda("Admin"),
-            admin_people=self._lambda("AdminPeople"),
-            admin_apps=self._lambda("AdminApps"),
+            functions=self.functions,
             identity=self.identity,
         )
 
@@ -168,21 +161,24 @@ class ServiceStack(Stack):
             self,
             "Monitoring",
             config=self._config,
-            functions=list(self.functions.values()),
-            queues=list(self.queues.values()),
-            dead={CHANGES: self.changes.dead},
-            tables=self.tables,
-            http=self.http.api,
-            websocket=self.websocket.api,
-            websocket_stage=self.websocket.stage.stage_name,
-            counting=self.functions["Statistics"],
-            frames=[self.functions[name] for name in FRAMES],
-            workers=self.workers,
-            rare=[one for one in self.functions.values() if one.spec.schedule and one.spec.schedule.every == "hour"],
-            sms={
-                "Registrations": (self.functions["Client"], settings.sms_registrations_hour),
-                "Otps": (self.functions["OtpSms"], settings.sms_otps_hour),
-            },
+            watched=Watched(
+                functions=list(self.functions.values()),
+                queues=list(self.queues.values()),
+                dead={CHANGES: self.changes.dead},
+                tables=self.tables,
+                http=self.http.api,
+                websocket=self.websocket,
+                counting=self.functions["Statistics"],
+                frames=[self.functions[name] for name in FRAMES],
+                workers=self.workers,
+                rare=[
+                    one for one in self.functions.values() if one.spec.schedule and one.spec.schedule.every == "hour"
+                ],
+                sms={
+                    "Registrations": (self.functions["Client"], settings.sms_registrations_hour),
+                    "Otps": (self.functions["OtpSms"], settings.sms_otps_hour),
+                },
+            ),
         )
 
     def _outputs(self) -> None:
