@@ -15,6 +15,7 @@ VERSIONS = {
     "botocore": "1.44.5",
     "ministack": "1.5.33",
     "pytest": "9.2.0",
+    "pytest-xdist": "3.8.0",
     "typer": "0.29.2",
 }
 """The versions that the rows were tested with. They are the pinned ones in requirements/."""
@@ -110,6 +111,13 @@ COUPLINGS = (
         used_in=("tests/conftest.py",),
         why="A test gets the mark `moto` if one of its fixtures starts moto.",
         test="pytest_knows_the_fixtures_of_a_test",
+    ),
+    Coupling(
+        library="pytest-xdist",
+        names=("_split_scope",),
+        used_in=("tests/conftest.py",),
+        why="All files of tests/infra go to one worker, which makes their templates once.",
+        test="xdist_gives_a_worker_the_tests_of_a_scope",
     ),
     Coupling(
         library="ministack",

@@ -26,6 +26,7 @@ from tests.simulation.loop import START_MS, VirtualLoop
 from tests.simulation.queues import Queues
 from tests.support.memory.clients import MemoryClient
 from tests.support.memory.dynamodb import Dynamo, Refused
+from tools.specs.routes import routes_of
 
 SECRETS = {"pepper": "p", "sender": "s", "seal": "e", "attestation": "a", "audit": "k", "webhook": "w"}
 SETTINGS = {
@@ -176,7 +177,7 @@ class World:
             router = function.router
             if router is None:
                 continue
-            for route in (*router._static_routes, *router._dynamic_routes):
+            for route in routes_of(router):
                 if method in route.method and route.rule.match(path):
                     return function
         raise LookupError(f"no function takes {method} {path}")

@@ -26,6 +26,7 @@ from botocore.config import Config
 from botocore.parsers import JSONParser
 from botocore.serialize import JSONSerializer
 from botocore.session import get_session
+from xdist.scheduler import LoadFileScheduling, LoadScopeScheduling  # type: ignore[import-untyped]  # it has no types
 
 from tools.couplings import COUPLINGS, VERSIONS
 from tools.specs.routes import routes_of
@@ -174,6 +175,11 @@ def test_typers_runner_builds_commands_with_the_function_that_tests_cache(monkey
 def test_pytest_knows_the_fixtures_of_a_test(request: pytest.FixtureRequest, tmp_path: Path) -> None:
     (fixture,) = request.node._fixtureinfo.name2fixturedefs["tmp_path"]
     assert fixture.func.__name__ == "tmp_path"
+
+
+def test_xdist_gives_a_worker_the_tests_of_a_scope() -> None:
+    assert LoadFileScheduling._split_scope(object(), "tests/unit/test_a.py::test_b") == "tests/unit/test_a.py"
+    assert "self._split_scope(" in inspect.getsource(LoadScopeScheduling)
 
 
 @cache
