@@ -60,7 +60,7 @@ RESERVED_SHARES = {"authorizer": 0.12, "send": 0.23, "deliver": 0.23, "client": 
 
 UNRESERVED_SHARE = 0.3
 LEAST_CONCURRENCY = 500
-"""With less, the unreserved rest would be too little for workers and administrators. AWS itself keeps 100 free."""
+"""The least concurrency of an account. Less would be too little for workers and administrators. AWS keeps 100 free."""
 
 RATE_SHARES = {
     "frames": 0.4,

@@ -39,7 +39,7 @@ class Faults:
     seed: int
     left_out: frozenset[Site] = frozenset()
     only: frozenset[Site] | None = None
-    """If given, faults happen at these sites only."""
+    """The only sites at which faults happen. None stands for all sites."""
     injected: list[Injected] = field(default_factory=list)
     active: bool = False
     _times: Counter[tuple[str, str]] = field(default_factory=Counter)

@@ -252,7 +252,8 @@ class Lambdas:
         if fault == "stale":
             return Attempt(stale_ms=round(self.faults.between(site, "stale", 5, 1500)))
         if fault == "left half done":
-            return Attempt(most=int(self.faults.fraction(site, "most") * _size_of_batch(operation, arguments)))
+            size = _size_of_batch(operation, arguments)
+            return Attempt(most=max(1, int(self.faults.fraction(site, "most") * size)))  # AWS throttles if none is done
         return Attempt(token=token)
 
     def _latency(self, site: Site, number: int) -> float:

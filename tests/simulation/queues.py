@@ -42,7 +42,7 @@ class Queue:
     most_receives: int
     queues: Queues
     waiting: list[Entry] = field(default_factory=list)
-    """What may be received now."""
+    """The entries that can be received now."""
     dead: list[Entry] = field(default_factory=list)
     pending: int = 0
     """How many entries are delayed, hidden or being processed."""

@@ -1,4 +1,4 @@
-"""What code gets from its execution environment, and that two environments of one process share nothing."""
+"""Tests the execution environment: its clock, what it makes once, and that two environments share nothing."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What happens in a run, and what must hold afterwards: one module for each part of the service."""
+"""Workloads: the events of a run, and the invariants that hold after it. Each part of the service has a module."""

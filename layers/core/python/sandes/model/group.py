@@ -14,8 +14,8 @@ GroupKind = Literal["informal", "official"]
 """The kind of a group. Anybody can create an `informal` group; a unit owns or an app manages an `official` group."""
 
 Audience = Literal["members", "officials", "citizens"]
-"""Who may be in a group. `members` are those invited to an informal group. `officials` are verified accounts only.
-`citizens` may be anybody, and can only receive.
+"""The people who may be in a group. `members` are those invited to an informal group. `officials` are verified accounts
+only. `citizens` may be anybody, and can only receive.
 """
 
 Posting = Literal["all", "admins"]
