@@ -114,6 +114,16 @@ async def test_three_talk_and_see_who_comes_and_goes(people: People) -> None:
     assert b"without her" not in bodies(stores[2], group)
 
 
+async def test_a_device_that_removes_its_own_account_knows_that_it_has_left(people: People) -> None:
+    stores = [await people.register(name) for name in ("asha", "ravi")]
+    async with AsyncExitStack() as stack, asyncio.timeout(2 * PATIENCE_SECONDS):
+        asha, ravi = [await stack.enter_async_context(DeviceClient.open(store)) for store in stores]
+        group = await group_of(asha, ravi)
+        assert ravi.groups.known(group.group) is not None
+        await ravi.groups.remove(group.group, account_of(stores[1]))
+        assert ravi.groups.known(group.group) is None
+
+
 async def test_who_was_offline_catches_up_once_and_in_order(people: People) -> None:
     asha_store, ravi_store = await people.register("asha"), await people.register("ravi")
     texts = [f"{number} ".encode() + (LONG if number % 3 == 0 else b"short") for number in range(12)]

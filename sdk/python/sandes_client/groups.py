@@ -159,8 +159,10 @@ class Groups:
         return await self._put(group, parse_account(account), "owner")
 
     async def remove(self, group: str, account: str) -> None:
-        """Remove a member, or withdraw an invitation."""
+        """Remove a member, or withdraw an invitation. Removing the own account is leaving."""
         await self._calls.remove_member(parse_group(group), parse_account(account))
+        if parse_account(account) == self._own:  # the device that leaves gets no event of it
+            self._gone(parse_group(group))
 
     async def leave(self, group: str) -> None:
         """Leave the group, or decline its invitation."""
