@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 
 from tests.simulation.faults import Injected, Site
 from tests.simulation.loop import START_MS, VirtualLoop, run
-from tests.simulation.workloads import direct
+from tests.simulation.workloads import direct, groups
 from tests.simulation.world import Workload, World
 
-WORKLOADS: dict[str, Workload] = {"direct": direct.run}
+WORKLOADS: dict[str, Workload] = {"direct": direct.run, "groups": groups.run}
 
 
 @dataclass

@@ -19,8 +19,9 @@ import httpx
 from sandes_client import DeviceClient, Endpoints, Store
 from sandes_client.clock import Chance
 from sandes_client.enrolment import Enrolment
-from sandes_client.events import Event, MessageReceived, State
+from sandes_client.events import Event, GroupMessageReceived, MessageReceived, State
 from sandes_client.ids import DeviceAddress, MessageId
+from sandes_client.store.groups import StoredGroupMessage
 from tests.simulation.gateway import HttpApi, Socket, WebSockets
 from tests.simulation.loop import VirtualLoop
 
@@ -90,6 +91,7 @@ class Device:
     random: Random
     address: DeviceAddress | None = None
     shown: list[Shown] = field(default_factory=list)
+    group_shown: list[GroupMessageReceived] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     client: DeviceClient | None = None
     crashes: int = 0
@@ -124,6 +126,9 @@ class Device:
         await self.client.__aenter__()
         for stored in store.inbox.unshown():
             self._show(stored.received)
+        for waiting in store.group_inbox.unshown():
+            if isinstance(waiting, StoredGroupMessage):
+                self._show_in_group(waiting.received)
         self._application = asyncio.create_task(self._follow(self.client))
 
     async def _follow(self, client: DeviceClient) -> None:
@@ -131,11 +136,18 @@ class Device:
             self.events.append(event)
             if isinstance(event, MessageReceived):
                 self._show(event)
+            elif isinstance(event, GroupMessageReceived):
+                self._show_in_group(event)
 
     def _show(self, message: MessageReceived) -> None:
         assert self.client is not None
         self.shown.append(Shown(message.id, message.sender, message.at_ms, message.body))
         self.client.mark_read(message.sender.account, [message.id])
+
+    def _show_in_group(self, message: GroupMessageReceived) -> None:
+        assert self.client is not None
+        self.group_shown.append(message)
+        self.client.groups.mark_shown(message.group, [message.id])
 
     async def crash(self) -> None:
         """End the program in the middle of whatever it does."""

@@ -88,6 +88,8 @@ class World:
     devices: list[Device] = field(default_factory=list)
     violations: list[str] = field(default_factory=list)
     deliveries: int = 0
+    watchers: list[Callable[[str], None]] = field(default_factory=list)
+    """What a workload does after each operation of DynamoDB that took effect."""
     _exit: ExitStack = field(default_factory=ExitStack)
 
     def __post_init__(self) -> None:
@@ -136,7 +138,10 @@ class World:
     def _dynamodb(self, operation: str, arguments: dict[str, Any], attempt: Attempt) -> dict[str, Any]:
         if attempt.token:
             arguments = arguments | {"ClientRequestToken": attempt.token}
-        return self.dynamo.perform(operation, arguments, stale_ms=attempt.stale_ms, most=attempt.most)
+        answer = self.dynamo.perform(operation, arguments, stale_ms=attempt.stale_ms, most=attempt.most)
+        for watcher in self.watchers:
+            watcher(operation)
+        return answer
 
     def _connections(self, operation: str, arguments: dict[str, Any], attempt: Attempt) -> dict[str, Any]:
         return self.sockets.perform(operation, arguments, attempt)

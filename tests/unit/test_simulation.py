@@ -38,6 +38,14 @@ def test_nothing_is_lost_or_shown_twice_between_people(seeds: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("seeds", ["1-4", "5-8", "9-12"])
+def test_members_and_nobody_else_show_the_posts_of_groups(seeds: str) -> None:
+    run = simulated("--workload", "groups", "--seeds", seeds)
+    assert run.returncode == 0, run.stdout
+    assert "'runs': 4" in run.stdout
+
+
+@pytest.mark.slow
 def test_a_seed_gives_the_same_history_again() -> None:
     first, again = (simulated("--seeds", "3").stdout.rpartition(" in ")[0] for _ in range(2))
     assert "deliveries" in first
